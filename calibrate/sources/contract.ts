@@ -1,0 +1,48 @@
+/** One encoded image of a source. */
+export interface Sample {
+  /** Path inside the source, for messages and results. */
+  readonly name: string;
+  /** Class folder (or WebDataset class, or imglist label) as text; undefined where the source has no classes. */
+  readonly label: string | undefined;
+  readonly bytes: Uint8Array;
+}
+
+/** What a first, cheap look over an image source finds (no image is decoded). */
+export interface Survey {
+  readonly samples: number;
+  /** Images per class label, in order of first appearance; empty for sources without classes. */
+  readonly classes: ReadonlyMap<string, number>;
+  /** Class folders that hold no image at all. */
+  readonly emptyClasses: readonly string[];
+}
+
+/** Encoded images, streamed in a stable order. */
+export interface ImageSource {
+  readonly kind: 'images';
+  /** As the user wrote it. */
+  readonly address: string;
+  survey(): Promise<Survey>;
+  /** Every image once, in the same order each time. At most a few are in memory. */
+  samples(): AsyncIterable<Sample>;
+}
+
+/** Ready-made penultimate features. */
+export interface FeatureSource {
+  readonly kind: 'features';
+  readonly address: string;
+  readonly rows: number;
+  readonly width: number;
+  /** One class index a row, where the source has labels. */
+  readonly labels: Int32Array | undefined;
+  /** All rows in order, at most `rows` at a time; the buffer is reused after the next step. */
+  batches(rows: number): AsyncIterable<FeatureRows>;
+}
+
+export interface FeatureRows {
+  readonly rows: number;
+  readonly firstRow: number;
+  /** rows × width; float64 files are rounded to float32. */
+  readonly features: Float32Array;
+}
+
+export type Source = ImageSource | FeatureSource;

@@ -1,0 +1,72 @@
+import type { Head } from '../methods/contract.ts';
+import type { Tensors } from '../tensor.ts';
+
+/** A run of consecutive rows that never crosses a block boundary. Buffers are reused after `add` returns. */
+export interface Batch {
+  readonly rows: number;
+  /** Global index of the first row, counted over the whole source whatever the sharding. */
+  readonly firstRow: number;
+  /** rows × L, finite. */
+  readonly features: Float32Array;
+  /** Class index of each row; −1 where unknown (calibration rows without labels). */
+  readonly labels: Int32Array;
+  /** rows × C original logits in float64; computed on first use, cached for the batch. */
+  readonly logits: () => Float64Array;
+}
+
+/** Sizes a reducer is created for. */
+export interface ReducerContext {
+  readonly head: Head;
+  /** Rows of the whole source, the same for every shard. */
+  readonly totalRows: number;
+}
+
+/**
+ * A mergeable summary of rows. For any split of the blocks into shards, merging the shards' `save()`d states
+ * gives bit for bit the result of one pass over everything.
+ */
+export interface Reducer<Result> {
+  add(batch: Batch): void;
+  /** All rows of block `index` have been added. Called once per block, also for the last, shorter one. */
+  endBlock(index: number): void;
+  /** Adds another shard's saved state. */
+  merge(saved: Tensors): void;
+  /** The state between blocks, as tensors. */
+  save(): Tensors;
+  /** The summary of everything added and merged so far; blocks must be complete. */
+  result(): Result;
+}
+
+/** A request for a summary. Two requests with equal keys are the same and are computed once. */
+export interface Statistic<Result> {
+  /** Names kind and parameters, e.g. `class-sums` or `quantiles:0.95`. */
+  readonly key: string;
+  /** Which rows it runs over. */
+  readonly over: 'train' | 'calibration';
+  readonly create: (context: ReducerContext) => Reducer<Result>;
+}
+
+export type StatisticRequest = Readonly<Record<string, Statistic<unknown>>>;
+export type StatisticResults = Readonly<Record<string, unknown>>;
+
+type ResultsOf<R extends StatisticRequest> = {
+  readonly [K in keyof R]: R[K] extends Statistic<infer Result> ? Result : never;
+};
+
+/** One pass: asks the runner for statistics and gives back their results, typed. Use as `yield* collect({...})`. */
+export function* collect<R extends StatisticRequest>(
+  request: R,
+): Generator<StatisticRequest, ResultsOf<R>, StatisticResults> {
+  return (yield request) as ResultsOf<R>;
+}
+
+/**
+ * Rows per block for a source of `totalRows`: about 64 blocks, a power of two within [128, 16384].
+ * Depends on nothing else, so every shard count cuts the same blocks. (16384 rows keep the cost of closing a
+ * 1000 × 2048 class-sum block under half of that of filling it.)
+ */
+export function blockRows(totalRows: number): number {
+  let rows = 128;
+  while (rows < 16384 && rows * 64 < totalRows) rows *= 2;
+  return rows;
+}

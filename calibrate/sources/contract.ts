@@ -14,6 +14,13 @@ export interface Survey {
   readonly classes: ReadonlyMap<string, number>;
   /** Class folders that hold no image at all. */
   readonly emptyClasses: readonly string[];
+  /**
+   * Whether the labels are positions among the logits, written as numbers (imglists and WebDataset pairs of which
+   * every label is a whole number). Folder names never are: a folder `10` sorts before a folder `2`.
+   */
+  readonly labelsAreIndices: boolean;
+  /** Files that were passed over because they are hidden or not images. */
+  readonly ignored: number;
 }
 
 /** Encoded images, streamed in a stable order. */

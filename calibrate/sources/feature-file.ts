@@ -1,0 +1,201 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { HimplosError } from '../../shared/errors.ts';
+import { bytesPerElement, type DType, viewTensor } from '../../shared/formats/element-types.ts';
+import type { FeatureRows, FeatureSource } from './contract.ts';
+import { explainFileError } from './file-error.ts';
+
+/** An array inside a file. */
+export interface StoredArray {
+  readonly path: string;
+  /** What messages call it. */
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Position of its first byte. */
+  readonly begin: number;
+}
+
+/** The widest row: penultimate layers have some thousand channels, flattened ones up to some 100,000. */
+const MAX_WIDTH = 2 ** 20;
+const MAX_ROWS = 2 ** 31 - 1;
+/** Bytes in one block, whatever number of rows the caller would take. */
+const BLOCK_BYTES = 16 * 2 ** 20;
+
+/**
+ * A feature source over arrays in files: `features` float32 or float64 of [rows, width], `labels` a whole number
+ * a row. Shapes are checked here and labels are read (4 bytes a row stay in memory); features are streamed.
+ * Throws `bad-input` for wrong shapes, dtypes and labels, `too-large` for rows over 2^20 values.
+ */
+export async function openFeatureFile(
+  address: string,
+  features: StoredArray,
+  labels: StoredArray | undefined,
+): Promise<FeatureSource> {
+  const [rows, width] = features.shape;
+  if (features.shape.length !== 2 || rows === undefined || width === undefined || rows < 1 || width < 1) {
+    throw new HimplosError('bad-input', `${features.name}: expected [rows, width], got [${features.shape}]`, {
+      hint: 'one row of penultimate features an image, flattened: array.reshape(len(array), -1)',
+    });
+  }
+  if (features.dtype !== 'F32' && features.dtype !== 'F64') {
+    throw new HimplosError(
+      'bad-input',
+      `${features.name}: expected float32 or float64, got ${features.dtype}`,
+      {
+        hint: 'were features and labels given in the wrong order?',
+      },
+    );
+  }
+  if (width > MAX_WIDTH || rows > MAX_ROWS) {
+    throw new HimplosError(
+      'too-large',
+      `${features.name}: [${features.shape}], expected at most ${MAX_ROWS} rows of ${MAX_WIDTH}`,
+      { hint: 'are these the penultimate features of a classifier?' },
+    );
+  }
+  return {
+    kind: 'features',
+    address,
+    rows,
+    width,
+    labels: labels === undefined ? undefined : await readLabels(labels, features, rows),
+    batches: (limit) => readRows(features, rows, width, limit),
+  };
+}
+
+async function* readRows(
+  array: StoredArray,
+  totalRows: number,
+  width: number,
+  limit: number,
+): AsyncGenerator<FeatureRows> {
+  const rowBytes = width * bytesPerElement[array.dtype];
+  const blockRows = Math.max(1, Math.min(limit, totalRows, Math.floor(BLOCK_BYTES / rowBytes)));
+  const rounded = array.dtype === 'F64' ? new Float32Array(blockRows * width) : undefined;
+  for await (const { bytes, first, count } of readBlocks(array, totalRows, rowBytes, blockRows)) {
+    const { data } = viewTensor(array.dtype, [count, width], bytes);
+    const features = rounded?.subarray(0, count * width) ?? (data as Float32Array);
+    if (rounded !== undefined) features.set(data as Float64Array);
+    requireFinite(features, width, first, array.name);
+    yield { rows: count, firstRow: first, features };
+  }
+}
+
+function requireFinite(features: Float32Array, width: number, firstRow: number, name: string): void {
+  for (let i = 0; i < features.length; i++) {
+    const value = features[i]!;
+    if (value - value === 0) continue; // ±Infinity and NaN give NaN
+    throw new HimplosError(
+      'bad-input',
+      `${name}: row ${firstRow + Math.floor(i / width)}, feature ${i % width}: expected a finite float32, got ${value}`,
+      { hint: 'remove that row, or look for what made it in the run that wrote the file' },
+    );
+  }
+}
+
+async function readLabels(array: StoredArray, features: StoredArray, rows: number): Promise<Int32Array> {
+  const { name, dtype, shape } = array;
+  if (shape.length !== 1 || shape[0] !== rows) {
+    throw new HimplosError(
+      'bad-input',
+      `${name}: expected [${rows}], as ${features.name} has rows, got [${shape}]`,
+      {
+        hint: 'one class index a row: labels.ravel()',
+      },
+    );
+  }
+  if (dtype !== 'I64' && dtype !== 'I32' && dtype !== 'U8') {
+    throw new HimplosError('bad-input', `${name}: expected int64, int32 or uint8, got ${dtype}`, {
+      hint: 'labels are class indices in the order of the logits: labels.astype("int64")',
+    });
+  }
+  const labels = new Int32Array(rows);
+  const elementBytes = bytesPerElement[dtype];
+  const blockRows = Math.min(rows, BLOCK_BYTES / elementBytes);
+  for await (const { bytes, first, count } of readBlocks(array, rows, elementBytes, blockRows)) {
+    const { data } = viewTensor(dtype, [count], bytes);
+    for (let i = 0; i < count; i++) {
+      const label = Number(data[i]);
+      if (label < -1 || label > MAX_ROWS) {
+        throw new HimplosError(
+          'bad-input',
+          `${name}: row ${first + i}: expected a class index from 0 (or -1 for none), got ${label}`,
+          { hint: 'labels are positions among the logits' },
+        );
+      }
+      labels[first + i] = label;
+    }
+  }
+  return labels;
+}
+
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Blocks of rows in order, the next one being read while the last is used: two buffers take turns. */
+async function* readBlocks(
+  array: StoredArray,
+  rows: number,
+  rowBytes: number,
+  blockRows: number,
+): AsyncGenerator<Block> {
+  let file: FileHandle;
+  try {
+    file = await open(array.path);
+  } catch (cause) {
+    throw explainFileError(cause, array.path);
+  }
+  const buffers = [new Uint8Array(blockRows * rowBytes), new Uint8Array(blockRows * rowBytes)];
+  const start = (first: number, turn: number): Promise<Block> => {
+    const count = Math.min(blockRows, rows - first);
+    const bytes = buffers[turn % 2]!.subarray(0, count * rowBytes);
+    const block = readFully(file, bytes, array.begin + first * rowBytes, array).then(() => ({
+      bytes,
+      first,
+      count,
+    }));
+    block.catch(() => {}); // a failure counts when its turn comes
+    return block;
+  };
+  let next = start(0, 0);
+  try {
+    for (let turn = 1; ; turn++) {
+      const block = await next;
+      const end = block.first + block.count;
+      const isLast = end === rows;
+      if (!isLast) next = start(end, turn);
+      yield block;
+      if (isLast) return;
+    }
+  } finally {
+    await next.catch(() => {});
+    await file.close();
+  }
+}
+
+async function readFully(
+  file: FileHandle,
+  bytes: Uint8Array,
+  begin: number,
+  array: StoredArray,
+): Promise<void> {
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await file
+      .read(bytes, length, bytes.length - length, begin + length)
+      .catch((cause: unknown) => Promise.reject(explainFileError(cause, array.path)));
+    if (bytesRead === 0) {
+      throw new HimplosError(
+        'bad-input',
+        `${array.name}: the file ends at byte ${begin + length}, inside the array`,
+        {
+          hint: 'it changed while it was read, or is truncated: write it again',
+        },
+      );
+    }
+    length += bytesRead;
+  }
+}

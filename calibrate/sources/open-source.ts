@@ -1,0 +1,60 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { HimplosError } from '../../shared/errors.ts';
+import { openClassFolders } from './class-folders.ts';
+import type { ImageSource, Source } from './contract.ts';
+import { explainFileError } from './file-error.ts';
+import { isImageName } from './image-names.ts';
+import { createImageSource, type Finding } from './image-source.ts';
+import { openImglist } from './imglist.ts';
+import { defaultSourceLimits, type SourceLimits } from './limits.ts';
+import { openNpyFeatures } from './npy-features.ts';
+import { readBoundedFile } from './read-file.ts';
+import { openSafetensorsFeatures } from './safetensors-features.ts';
+import { openTar } from './tar-archive.ts';
+
+/**
+ * Opens what a user names as a source: a folder of class folders or of images, an image, `.tar`, `.tar.gz`,
+ * `.tgz`, an imglist `.txt`, `features.npy[:labels.npy]`, or `.safetensors`.
+ * Throws `not-found`, `unavailable`, `bad-usage` for a kind of file that is no source, and what the kind's own
+ * module says.
+ */
+export async function openSource(
+  address: string,
+  options: { readonly limits?: Partial<SourceLimits> } = {},
+): Promise<Source> {
+  const limits = { ...defaultSourceLimits, ...options.limits };
+  if (/^[a-z][a-z\d+.-]+:\/\//i.test(address)) {
+    throw new HimplosError('unsupported', `${address}: expected a local path`, {
+      hint: 'download it first',
+    });
+  }
+  const arrays = /^(.+?\.npy)(?::(.+\.npy))?$/i.exec(address);
+  if (arrays !== null) return openNpyFeatures(address, arrays[1]!, arrays[2]);
+  const isFolder = await stat(address).then(
+    (stats) => stats.isDirectory(),
+    (cause: unknown) => Promise.reject(explainFileError(cause, address)),
+  );
+  if (isFolder) return openClassFolders(address, limits);
+  if (/\.(tar|tar\.gz|tgz)$/i.test(address)) return openTar(address, limits);
+  if (/\.safetensors$/i.test(address)) return openSafetensorsFeatures(address);
+  if (/\.txt$/i.test(address)) return openImglist(address, limits);
+  if (isImageName(address)) return openImage(address, limits);
+  throw new HimplosError('bad-usage', `${address}: not a kind of source that is known`, {
+    hint: 'expected a folder, .tar, .tar.gz, .tgz, .txt (imglist), .npy, .safetensors or an image',
+  });
+}
+
+/** One image by itself, without a label. */
+function openImage(address: string, limits: SourceLimits): ImageSource {
+  async function* walk(wantBytes: boolean): AsyncGenerator<Finding> {
+    yield {
+      kind: 'image',
+      name: basename(address),
+      label: undefined,
+      labelFrom: 'folder',
+      bytes: wantBytes ? readBoundedFile(address, limits.imageBytes) : undefined,
+    };
+  }
+  return createImageSource(address, walk, limits);
+}

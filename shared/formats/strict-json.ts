@@ -1,0 +1,56 @@
+/**
+ * JSON.parse for documents that decide something: also refuses a key that stands twice in one object (JSON.parse
+ * takes the last, other readers the first, and each would see another document) and nesting deeper than `maxDepth`
+ * (checked before parsing, so that a small file cannot unfold into a large tree). Throws SyntaxError.
+ */
+export function parseStrictJson(text: string, maxDepth = 16): unknown {
+  refuseDuplicateKeys(text, maxDepth);
+  return JSON.parse(text);
+}
+
+/** Follows strings, braces and brackets only; whatever else is wrong with the text is for JSON.parse to find. */
+function refuseDuplicateKeys(text: string, maxDepth: number): void {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (text.charCodeAt(skipSpace(text, end)) === COLON) {
+        const key: unknown = JSON.parse(text.slice(at, end));
+        const keys = open.at(-1);
+        if (keys?.has(String(key))) throw new SyntaxError(`the key ${JSON.stringify(key)} stands twice`);
+        keys?.add(String(key));
+      }
+      at = end - 1;
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      if (open.length === maxDepth) throw new SyntaxError(`nested deeper than ${maxDepth} levels`);
+      open.push(new Set());
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+      open.pop();
+    }
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/** Position after the closing quote of the string that starts at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return at + 1;
+  }
+  throw new SyntaxError('a string has no end');
+}
+
+function skipSpace(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && text.charCodeAt(at) <= 0x20) at++;
+  return at;
+}

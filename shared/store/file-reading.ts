@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { HimplosError } from '../errors.ts';
+import { storageError, throwIfAborted } from './file-errors.ts';
+import type { StoredObject, StoredStream } from './object-store.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** A whole file and its etag. Throws `not-found`, `too-large` before reading, `unavailable`, `interrupted`. */
+export function readWholeFile(path: string, maxBytes: number, signal?: AbortSignal): Promise<StoredObject> {
+  return withFile(path, async (file, size) => {
+    if (size > maxBytes) {
+      throw new HimplosError('too-large', `${path}: expected at most ${maxBytes} bytes, got ${size}`, {
+        hint: 'look at what is stored there, or raise the limit',
+      });
+    }
+    const body = await readBytes(file, path, 0, size, signal);
+    return { body, etag: createHash('sha256').update(body).digest('hex') };
+  });
+}
+
+/** Part of a file. Throws `bad-input` when it does not have these bytes, otherwise as {@link readWholeFile}. */
+export function readFileRange(
+  path: string,
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  return withFile(path, async (file, size) => {
+    if (!Number.isSafeInteger(start) || start < 0 || start > end || end > size) {
+      throw new HimplosError('bad-input', `${path}: bytes ${start} to ${end} are not in its ${size} bytes`, {
+        hint: 'the file is shorter than it should be',
+      });
+    }
+    return readBytes(file, path, start, end, signal);
+  });
+}
+
+/** A file as a stream. The file stays open until the iteration ends, however it ends: callers must iterate. */
+export async function streamFile(path: string, signal?: AbortSignal): Promise<StoredStream> {
+  throwIfAborted(signal);
+  const { file, size } = await openFile(path);
+  return { bytes: size, chunks: chunksOf(file, path, size, signal) };
+}
+
+/** SHA-256 of a file's content and its length, or undefined where there is no such file. */
+export async function hashFile(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ bytes: number; etag: string } | undefined> {
+  try {
+    const hash = createHash('sha256');
+    const { bytes, chunks } = await streamFile(path, signal);
+    for await (const chunk of chunks) hash.update(chunk);
+    return { bytes, etag: hash.digest('hex') };
+  } catch (error) {
+    if (error instanceof HimplosError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+async function* chunksOf(
+  file: FileHandle,
+  path: string,
+  size: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let at = 0; at < size; at += CHUNK_BYTES) {
+      yield await readBytes(file, path, at, Math.min(at + CHUNK_BYTES, size), signal);
+    }
+  } catch (error) {
+    throw storageError(error, `reading ${path}`);
+  } finally {
+    await file.close();
+  }
+}
+
+async function withFile<T>(path: string, use: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
+  const { file, size } = await openFile(path);
+  try {
+    return await use(file, size);
+  } catch (error) {
+    throw storageError(error, `reading ${path}`);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFile(path: string): Promise<{ readonly file: FileHandle; readonly size: number }> {
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const info = await file.stat();
+    if (info.isFile()) return { file, size: info.size };
+    await file.close();
+  } catch (error) {
+    throw storageError(error, `reading ${path}`);
+  }
+  throw new HimplosError('not-found', `${path} is not a file`, { hint: 'check the path' });
+}
+
+async function readBytes(
+  file: FileHandle,
+  path: string,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start);
+  let filled = 0;
+  while (filled < bytes.length) {
+    throwIfAborted(signal);
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
+    if (bytesRead === 0) {
+      throw new HimplosError('unavailable', `${path} became shorter while it was read`, {
+        hint: 'read it again',
+      });
+    }
+    filled += bytesRead;
+  }
+  return bytes;
+}

@@ -2,9 +2,6 @@ import { HimplosError } from '../../shared/errors.ts';
 import type { ImageBatch } from './image-batches.ts';
 import type { PreparedImage } from './prepare-image.ts';
 
-/** 1 GiB: a batch of 256 images of 1024 × 1024 needs three times that, one of 224 × 224 0.15. */
-const MAX_BATCH_VALUES = 2 ** 28;
-
 /** Gathers prepared images into one tensor, which every batch uses again. */
 export class BatchBuilder {
   readonly #address: string;
@@ -29,7 +26,7 @@ export class BatchBuilder {
     return this.#names.length === this.#batch;
   }
 
-  /** Throws `bad-input` for an image of another size than the first, `too-large` for a batch over 1 GiB. */
+  /** Copies an image into the next row. Throws `bad-input` for one of another size than the first. */
   add(name: string, label: string | undefined, image: PreparedImage): void {
     this.#size ??= { height: image.height, width: image.width, name };
     const { height, width } = this.#size;
@@ -41,7 +38,7 @@ export class BatchBuilder {
       );
     }
     const values = 3 * height * width;
-    if (this.#tensor.length === 0) this.#tensor = new Float32Array(this.#countValues(values));
+    if (this.#tensor.length === 0) this.#tensor = new Float32Array(this.#batch * values);
     this.#tensor.set(image.tensor.subarray(0, values), this.#names.length * values);
     this.#names.push(name);
     this.#labels.push(label);
@@ -67,15 +64,5 @@ export class BatchBuilder {
     this.#labels = [];
     this.#digests = [];
     return batch;
-  }
-
-  #countValues(valuesPerImage: number): number {
-    const values = this.#batch * valuesPerImage;
-    if (values <= MAX_BATCH_VALUES) return values;
-    throw new HimplosError(
-      'too-large',
-      `a batch of ${this.#batch} inputs of ${valuesPerImage} values: expected at most ${MAX_BATCH_VALUES} values`,
-      { hint: 'give a smaller --batch' },
-    );
   }
 }

@@ -1,11 +1,11 @@
 import { HimplosError } from '../../shared/errors.ts';
-import { Preprocessor } from '../../shared/images/preprocess.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
-import type { ImageSource } from '../sources/contract.ts';
+import { abortable } from '../sources/abortable.ts';
+import type { ImageSource, Sample } from '../sources/contract.ts';
 import { mapAhead } from '../sources/map-ahead.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import { defaultImageLimits, type ImageLimits } from './decode.ts';
-import { type PreparedImage, prepareImage } from './prepare-image.ts';
+import { DecodePool } from './decode-pool.ts';
 
 /** Consecutive images of a source, ready for the classifier. */
 export interface ImageBatch {
@@ -38,50 +38,71 @@ export interface ImageBatchOptions {
   readonly limits?: ImageLimits;
 }
 
+/** Values of one batch's tensor: 1 GiB, 1700 images of 224 × 224 or 21 of 2048 × 2048. */
+const MAX_BATCH_VALUES = 2 ** 28;
+
 /**
- * Decodes and preprocesses a source's images into batches, in the source's order.
- * Throws what the source throws, and naming the image: `bad-input`, `unsupported` or `too-large` for one that
- * cannot be decoded (unless `skipBad`), `bad-input` for one whose input differs in size from those before it.
+ * Decodes and preprocesses a source's images into batches, in the source's order, on threads that stay a batch
+ * ahead. Throws what the source throws, `interrupted`, and naming the image: `bad-input`, `unsupported` or
+ * `too-large` for one that cannot be decoded (unless `skipBad`), `bad-input` for one whose input differs in size
+ * from those before it.
  */
 export async function* imageBatches(
   source: ImageSource,
   options: ImageBatchOptions,
 ): AsyncGenerator<ImageBatch> {
-  const builder = new BatchBuilder(source.address, options.batch);
-  for await (const { name, label, image } of preparedImages(source, options)) {
-    options.signal?.throwIfAborted();
-    if (image instanceof HimplosError) {
-      if (!options.skipBad) throw image;
-      options.onBad?.(name, image);
-      continue;
+  const { preprocessing, batch, threads, signal } = options;
+  const limits = { ...(options.limits ?? defaultImageLimits), values: Math.floor(MAX_BATCH_VALUES / batch) };
+  const pool = new DecodePool({ preprocessing, limits }, threads);
+  const builder = new BatchBuilder(source.address, batch);
+  const images = Math.min(MAX_CHUNK_IMAGES, Math.ceil(batch / (2 * threads)));
+  // A whole batch is under way while the model, which keeps this thread, works on the one before it.
+  const ahead = Math.ceil(batch / images) + threads;
+  const prepared = mapAhead(chunks(source.samples(), images), ahead, async (samples) => ({
+    samples,
+    results: await pool.prepare(samples.map(({ bytes }) => bytes)),
+  }));
+  try {
+    for await (const { samples, results } of abortable(prepared, signal)) {
+      for (const [i, image] of results.entries()) {
+        const { name, label } = samples[i]!;
+        if (image instanceof HimplosError) {
+          const error = nameImage(image, source.address, name);
+          if (!options.skipBad) throw error;
+          options.onBad?.(name, error);
+          continue;
+        }
+        builder.add(name, label, image);
+        pool.recycle(image.tensor);
+        if (builder.isFull) yield builder.finish();
+      }
     }
-    builder.add(name, label, image);
-    if (builder.isFull) yield builder.finish();
+    if (!builder.isEmpty) yield builder.finish();
+  } finally {
+    await pool.close();
   }
-  if (!builder.isEmpty) yield builder.finish();
 }
 
-interface Outcome {
-  readonly name: string;
-  readonly label: string | undefined;
-  /** What became of the image, or why nothing did. */
-  readonly image: PreparedImage | HimplosError;
+/** Images sent to a thread together: a message costs as much as decoding a tenth of a 32 × 32 image. */
+const MAX_CHUNK_IMAGES = 16;
+/** Encoded bytes after which no more are added: large images take long enough by themselves. */
+const CHUNK_BYTES = 2 ** 20;
+
+async function* chunks(samples: AsyncIterable<Sample>, images: number): AsyncGenerator<readonly Sample[]> {
+  let chunk: Sample[] = [];
+  let bytes = 0;
+  for await (const sample of samples) {
+    chunk.push(sample);
+    bytes += sample.bytes.length;
+    if (chunk.length < images && bytes < CHUNK_BYTES) continue;
+    yield chunk;
+    chunk = [];
+    bytes = 0;
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
-function preparedImages(source: ImageSource, options: ImageBatchOptions): AsyncIterable<Outcome> {
-  const limits = options.limits ?? defaultImageLimits;
-  return mapAhead(source.samples(), 2 * options.threads, async ({ name, label, bytes }): Promise<Outcome> => {
-    try {
-      const preprocessor = new Preprocessor(options.preprocessing);
-      return { name, label, image: await prepareImage(bytes, preprocessor, limits, new Float32Array(0)) };
-    } catch (cause) {
-      return { name, label, image: nameImage(cause, source.address, name) };
-    }
-  });
-}
-
-function nameImage(cause: unknown, address: string, name: string): HimplosError {
-  if (!(cause instanceof HimplosError)) throw cause;
+function nameImage(cause: HimplosError, address: string, name: string): HimplosError {
   return new HimplosError(cause.code, `${address}: ${name}: ${cause.message}`, {
     ...(cause.hint === undefined ? {} : { hint: cause.hint }),
     cause,

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessor } from '../../shared/images/preprocess.ts';
 import { decodeImage, type ImageLimits } from './decode.ts';
 
@@ -12,23 +13,35 @@ export interface PreparedImage {
   readonly digest: Uint8Array;
 }
 
+/** What one image may cost. */
+export interface PrepareLimits extends ImageLimits {
+  /** Values of its input. */
+  readonly values: number;
+}
+
 /**
  * Decodes and preprocesses one image: everything between its bytes and the classifier's input, so that it can run
  * on any thread.
- * @param buffer used for the tensor where it is long enough
- * @throws as {@link decodeImage} and {@link Preprocessor.write}
+ * @param takeBuffer gives memory for the tensor: at least as many values as asked for
+ * @throws as {@link decodeImage} and {@link Preprocessor.write}; `too-large` for an input over `limits.values`
  */
 export async function prepareImage(
   bytes: Uint8Array,
   preprocessor: Preprocessor,
-  limits: ImageLimits,
-  buffer: Float32Array<ArrayBuffer>,
+  limits: PrepareLimits,
+  takeBuffer: (values: number) => Float32Array<ArrayBuffer>,
 ): Promise<PreparedImage> {
-  const digest = new Uint8Array(createHash('sha256').update(bytes).digest());
   const { pixels, width: pixelWidth, height: pixelHeight } = await decodeImage(bytes, limits);
   const { width, height } = preprocessor.outputSize(pixelWidth, pixelHeight);
   const values = 3 * width * height;
-  const tensor = buffer.length >= values ? buffer : new Float32Array(values);
+  if (values > limits.values) {
+    throw new HimplosError(
+      'too-large',
+      `it becomes an input of ${width} × ${height}: expected at most ${limits.values} values an image in batches of this size`,
+      { hint: 'give a smaller --batch, or --resize and --crop as the classifier was trained with' },
+    );
+  }
+  const tensor = takeBuffer(values);
   preprocessor.write(pixels, pixelWidth, pixelHeight, tensor, 0);
-  return { tensor, height, width, digest };
+  return { tensor, height, width, digest: new Uint8Array(hash('sha256', bytes, 'buffer')) };
 }

@@ -2,10 +2,9 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
-import type { ImageSource } from './contract.ts';
 import { explainFileError } from './file-error.ts';
 import { isIgnoredName, isImageName } from './image-names.ts';
-import { createImageSource, type Finding } from './image-source.ts';
+import type { Finding, Walk } from './image-source.ts';
 import type { SourceLimits } from './limits.ts';
 import { readBoundedFile } from './read-file.ts';
 
@@ -15,7 +14,7 @@ import { readBoundedFile } from './read-file.ts';
  * folders on the way down are in memory. Links to files and folders are followed.
  * Throws `bad-input` for a folder that holds both images and class folders with images.
  */
-export async function openClassFolders(address: string, limits: SourceLimits): Promise<ImageSource> {
+export async function openClassFolders(address: string, limits: SourceLimits): Promise<Walk> {
   const top = await list(address);
   const hasImages = top.some(({ isFolder, name }) => !isFolder && isImageName(name));
   if (hasImages) {
@@ -28,21 +27,16 @@ export async function openClassFolders(address: string, limits: SourceLimits): P
       );
     }
   }
-  return createImageSource(address, (wantBytes) => walk(address, hasImages, wantBytes, limits), limits);
+  return () => walk(address, hasImages, limits);
 }
 
-async function* walk(
-  root: string,
-  isFlat: boolean,
-  wantBytes: boolean,
-  limits: SourceLimits,
-): AsyncGenerator<Finding> {
+async function* walk(root: string, isFlat: boolean, limits: SourceLimits): AsyncGenerator<Finding> {
   for (const entry of await list(root)) {
     if (entry.isFolder && !isFlat) {
       yield { kind: 'folder', label: entry.name };
-      yield* walkFolder(root, entry.name, entry.name, 1, wantBytes, limits);
+      yield* walkFolder(root, entry.name, entry.name, 1, limits);
     } else {
-      yield finding(root, entry, entry.name, undefined, wantBytes, limits);
+      yield finding(root, entry, entry.name, undefined, limits);
     }
   }
 }
@@ -52,14 +46,13 @@ async function* walkFolder(
   folder: string,
   label: string,
   depth: number,
-  wantBytes: boolean,
   limits: SourceLimits,
 ): AsyncGenerator<Finding> {
   requireDepth(root, folder, depth, limits);
   for (const entry of await list(join(root, folder))) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isFolder) yield* walkFolder(root, path, label, depth + 1, wantBytes, limits);
-    else yield finding(root, entry, path, label, wantBytes, limits);
+    if (entry.isFolder) yield* walkFolder(root, path, label, depth + 1, limits);
+    else yield finding(root, entry, path, label, limits);
   }
 }
 
@@ -68,12 +61,11 @@ function finding(
   entry: Entry,
   path: string,
   label: string | undefined,
-  wantBytes: boolean,
   limits: SourceLimits,
 ): Finding {
   if (entry.isFolder || !isImageName(entry.name)) return { kind: 'ignored' };
-  const bytes = wantBytes ? readBoundedFile(join(root, path), limits.imageBytes) : undefined;
-  return { kind: 'image', name: path, label, labelFrom: 'folder', bytes };
+  const read = () => readBoundedFile(join(root, path), limits.imageBytes);
+  return { kind: 'image', name: path, label, labelFrom: 'folder', read };
 }
 
 async function holdsImage(folder: string, limits: SourceLimits, depth = 1): Promise<boolean> {

@@ -25,7 +25,7 @@ export interface ClassOrder {
  * @throws `bad-input` naming counts and the classes that are too many, unlisted or missing
  */
 export function resolveClasses(options: {
-  readonly survey: Pick<Survey, 'classes' | 'emptyClasses' | 'labelsAreIndices'>;
+  readonly survey: Pick<Survey, 'samples' | 'classes' | 'emptyClasses' | 'labelsAreIndices'>;
   readonly classesFile?: readonly string[] | undefined;
   readonly logits: number;
   readonly allowMissing: boolean;
@@ -36,6 +36,14 @@ export function resolveClasses(options: {
     throw new HimplosError('bad-input', 'expected labelled images, got images without classes', {
       hint: 'put the images of each class into a folder of its name',
     });
+  }
+  const labelled = [...survey.classes.values()].reduce((total, count) => total + count, 0);
+  if (labelled < survey.samples) {
+    throw new HimplosError(
+      'bad-input',
+      `expected a class for every image, ${survey.samples - labelled} of ${survey.samples} have none`,
+      { hint: 'every image needs a class folder, a .cls file beside it or a label in its list' },
+    );
   }
   if (classesFile !== undefined && classesFile.length !== logits) {
     throw new HimplosError(

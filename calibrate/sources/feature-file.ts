@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { HimplosError } from '../../shared/errors.ts';
 import { bytesPerElement, type DType, viewTensor } from '../../shared/formats/element-types.ts';
+import { abortable } from './abortable.ts';
 import type { FeatureRows, FeatureSource } from './contract.ts';
 import { explainFileError } from './file-error.ts';
 
@@ -23,13 +24,15 @@ const BLOCK_BYTES = 16 * 2 ** 20;
 
 /**
  * A feature source over arrays in files: `features` float32 or float64 of [rows, width], `labels` a whole number
- * a row. Shapes are checked here and labels are read (4 bytes a row stay in memory); features are streamed.
+ * a row. Shapes are checked here and labels are read (4 bytes a row stay in memory); features are streamed, until
+ * `signal` ends it.
  * Throws `bad-input` for wrong shapes, dtypes and labels, `too-large` for rows over 2^20 values.
  */
 export async function openFeatureFile(
   address: string,
   features: StoredArray,
   labels: StoredArray | undefined,
+  signal?: AbortSignal,
 ): Promise<FeatureSource> {
   const [rows, width] = features.shape;
   if (features.shape.length !== 2 || rows === undefined || width === undefined || rows < 1 || width < 1) {
@@ -59,7 +62,7 @@ export async function openFeatureFile(
     rows,
     width,
     labels: labels === undefined ? undefined : await readLabels(labels, features, rows),
-    batches: (limit) => readRows(features, rows, width, limit),
+    batches: (limit) => abortable(readRows(features, rows, width, limit), signal),
   };
 }
 

@@ -18,14 +18,20 @@ export function explainFileError(cause: unknown, path: string): HimplosError {
         cause,
       });
     case 'EISDIR':
-      return new HimplosError('bad-input', `${path}: expected a file, got a folder`, { cause });
+      return new HimplosError('bad-input', `${path}: expected a file, got a folder`, {
+        hint: 'name a file inside it',
+        cause,
+      });
     case 'ELOOP':
-      return new HimplosError('bad-input', `${path}: a link that leads back to itself`, { cause });
+      return new HimplosError('bad-input', `${path}: a link that leads back to itself`, {
+        hint: 'remove the link',
+        cause,
+      });
     default:
       return new HimplosError(
         'unavailable',
         `${path}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
+        { hint: 'try again, or copy it to another disk', cause },
       );
   }
 }

@@ -1,3 +1,4 @@
+import { abortable } from './abortable.ts';
 import type { ImageSource, Sample, Survey } from './contract.ts';
 import type { SourceLimits } from './limits.ts';
 import { mapAhead } from './map-ahead.ts';
@@ -11,32 +12,41 @@ export type Finding =
       readonly label: string | undefined;
       /** Whether the label is the name of a folder or was read from a file. */
       readonly labelFrom: 'folder' | 'text';
-      /** The encoded image, being read; undefined when the walk was asked for names only. */
-      readonly bytes: Promise<Uint8Array> | undefined;
+      /** The encoded image; not to be called when the walk was asked for names only. */
+      readonly read: () => Promise<Uint8Array>;
     }
   | { readonly kind: 'folder'; readonly label: string }
   | { readonly kind: 'ignored' };
 
-/** Goes through a source once, in its order; with `wantBytes` it also reads the images. */
+/** Goes through a source once, in its order. Without `wantBytes` no image is read. */
 export type Walk = (wantBytes: boolean) => AsyncIterable<Finding>;
 
 /** Images read before they are asked for: enough to hide a disk's or a file server's latency. */
 const READ_AHEAD = 8;
 
-/** A source made of a way to walk through it. */
-export function createImageSource(address: string, walk: Walk, limits: SourceLimits): ImageSource {
+/** A source made of a way to walk through it; `signal` ends every walk, also one that is waiting for a file. */
+export function createImageSource(
+  address: string,
+  walk: Walk,
+  limits: SourceLimits,
+  signal: AbortSignal | undefined,
+): ImageSource {
   let survey: Promise<Survey> | undefined;
   return {
     kind: 'images',
     address,
     survey: () => {
-      survey ??= surveyFindings(address, walk(false), limits);
+      survey ??= surveyFindings(address, abortable(walk(false), signal), limits);
       return survey;
     },
     samples: () =>
-      mapAhead(images(walk(true)), READ_AHEAD, async ({ name, label, bytes }): Promise<Sample> => {
-        return { name, label, bytes: await bytes! };
-      }),
+      mapAhead(
+        images(abortable(walk(true), signal)),
+        READ_AHEAD,
+        async ({ name, label, read }): Promise<Sample> => {
+          return { name, label, bytes: await read() };
+        },
+      ),
   };
 }
 

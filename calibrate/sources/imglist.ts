@@ -1,8 +1,7 @@
 import { dirname, join } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
-import type { ImageSource } from './contract.ts';
 import { isImageName } from './image-names.ts';
-import { createImageSource, type Finding } from './image-source.ts';
+import type { Finding, Walk } from './image-source.ts';
 import type { SourceLimits } from './limits.ts';
 import { readBoundedFile } from './read-file.ts';
 import { readLines } from './read-lines.ts';
@@ -12,11 +11,11 @@ import { readLines } from './read-lines.ts';
  * the list's folder and stay inside it; the label is what follows the last space; −1 means none. Empty lines are
  * passed over. Throws `bad-input` naming the line for anything else.
  */
-export function openImglist(address: string, limits: SourceLimits): ImageSource {
-  return createImageSource(address, (wantBytes) => walk(address, wantBytes, limits), limits);
+export function openImglist(address: string, limits: SourceLimits): Walk {
+  return () => walk(address, limits);
 }
 
-async function* walk(address: string, wantBytes: boolean, limits: SourceLimits): AsyncGenerator<Finding> {
+async function* walk(address: string, limits: SourceLimits): AsyncGenerator<Finding> {
   const folder = dirname(address);
   let number = 0;
   for await (const line of readLines(address)) {
@@ -28,7 +27,7 @@ async function* walk(address: string, wantBytes: boolean, limits: SourceLimits):
       name: path,
       label,
       labelFrom: 'text',
-      bytes: wantBytes ? readBoundedFile(join(folder, path), limits.imageBytes) : undefined,
+      read: () => readBoundedFile(join(folder, path), limits.imageBytes),
     };
   }
 }

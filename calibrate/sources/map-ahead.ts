@@ -1,6 +1,6 @@
 /**
  * Maps items in order while up to `ahead` of them are under way, so that waiting for one overlaps with waiting for
- * the next. The first failure ends the iteration at its place in the order.
+ * the next. The first failure, of `items` or of `map`, ends the iteration at its place in the order.
  */
 export async function* mapAhead<T, U>(
   items: AsyncIterable<T>,
@@ -13,9 +13,14 @@ export async function* mapAhead<T, U>(
   try {
     while (true) {
       while (!isDone && underWay.length < ahead) {
-        const next = await iterator.next();
-        if (next.done) isDone = true;
-        else underWay.push(settleLater(map(next.value)));
+        try {
+          const next = await iterator.next();
+          if (next.done) isDone = true;
+          else underWay.push(settleLater(map(next.value)));
+        } catch (cause) {
+          isDone = true;
+          underWay.push(settleLater(Promise.reject(cause)));
+        }
       }
       const first = underWay.shift();
       if (first === undefined) return;

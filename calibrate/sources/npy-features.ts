@@ -14,11 +14,13 @@ export async function openNpyFeatures(
   address: string,
   featuresPath: string,
   labelsPath: string | undefined,
+  signal?: AbortSignal,
 ): Promise<FeatureSource> {
   return openFeatureFile(
     address,
     await locate(featuresPath),
     labelsPath === undefined ? undefined : await locate(labelsPath),
+    signal,
   );
 }
 

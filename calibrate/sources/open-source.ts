@@ -2,16 +2,24 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
 import { openClassFolders } from './class-folders.ts';
-import type { ImageSource, Source } from './contract.ts';
+import type { Source } from './contract.ts';
 import { explainFileError } from './file-error.ts';
 import { isImageName } from './image-names.ts';
-import { createImageSource, type Finding } from './image-source.ts';
+import { createImageSource, type Finding, type Walk } from './image-source.ts';
 import { openImglist } from './imglist.ts';
+import { joinSources } from './join-sources.ts';
 import { defaultSourceLimits, type SourceLimits } from './limits.ts';
 import { openNpyFeatures } from './npy-features.ts';
 import { readBoundedFile } from './read-file.ts';
 import { openSafetensorsFeatures } from './safetensors-features.ts';
 import { openTar } from './tar-archive.ts';
+
+export interface SourceOptions {
+  /** Bounds that differ from {@link defaultSourceLimits}. */
+  readonly limits?: Partial<SourceLimits>;
+  /** Ends every iteration over the source, with `interrupted`. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Opens what a user names as a source: a folder of class folders or of images, an image, `.tar`, `.tar.gz`,
@@ -19,25 +27,40 @@ import { openTar } from './tar-archive.ts';
  * Throws `not-found`, `unavailable`, `bad-usage` for a kind of file that is no source, and what the kind's own
  * module says.
  */
-export async function openSource(
-  address: string,
-  options: { readonly limits?: Partial<SourceLimits> } = {},
-): Promise<Source> {
+export async function openSource(address: string, options: SourceOptions = {}): Promise<Source> {
+  const { signal } = options;
+  const arrays = /^(.+?\.npy)(?::(.+\.npy))?$/i.exec(address);
+  if (arrays !== null) return openNpyFeatures(address, arrays[1]!, arrays[2], signal);
+  if (/\.safetensors$/i.test(address)) return openSafetensorsFeatures(address, signal);
   const limits = { ...defaultSourceLimits, ...options.limits };
+  return createImageSource(address, await openWalk(address, limits), limits, signal);
+}
+
+/**
+ * Opens every source given for one role and joins them as {@link joinSources} does. Throws as it and
+ * {@link openSource} do.
+ */
+export async function openSources(
+  addresses: readonly string[],
+  options: SourceOptions = {},
+): Promise<Source> {
+  const sources: Source[] = [];
+  for (const address of addresses) sources.push(await openSource(address, options));
+  return joinSources(sources);
+}
+
+async function openWalk(address: string, limits: SourceLimits): Promise<Walk> {
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(address)) {
     throw new HimplosError('unsupported', `${address}: expected a local path`, {
       hint: 'download it first',
     });
   }
-  const arrays = /^(.+?\.npy)(?::(.+\.npy))?$/i.exec(address);
-  if (arrays !== null) return openNpyFeatures(address, arrays[1]!, arrays[2]);
   const isFolder = await stat(address).then(
     (stats) => stats.isDirectory(),
     (cause: unknown) => Promise.reject(explainFileError(cause, address)),
   );
   if (isFolder) return openClassFolders(address, limits);
   if (/\.(tar|tar\.gz|tgz)$/i.test(address)) return openTar(address, limits);
-  if (/\.safetensors$/i.test(address)) return openSafetensorsFeatures(address);
   if (/\.txt$/i.test(address)) return openImglist(address, limits);
   if (isImageName(address)) return openImage(address, limits);
   throw new HimplosError('bad-usage', `${address}: not a kind of source that is known`, {
@@ -46,15 +69,14 @@ export async function openSource(
 }
 
 /** One image by itself, without a label. */
-function openImage(address: string, limits: SourceLimits): ImageSource {
-  async function* walk(wantBytes: boolean): AsyncGenerator<Finding> {
+function openImage(address: string, limits: SourceLimits): Walk {
+  return async function* (): AsyncGenerator<Finding> {
     yield {
       kind: 'image',
       name: basename(address),
       label: undefined,
       labelFrom: 'folder',
-      bytes: wantBytes ? readBoundedFile(address, limits.imageBytes) : undefined,
+      read: () => readBoundedFile(address, limits.imageBytes),
     };
-  }
-  return createImageSource(address, walk, limits);
+  };
 }

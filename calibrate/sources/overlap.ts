@@ -1,3 +1,4 @@
+import { HimplosError } from '../../shared/errors.ts';
 import { DigestSet } from './digest-set.ts';
 
 /** Contents that stand in two roles. */
@@ -61,4 +62,24 @@ export class OverlapFinder {
     shared.count++;
     if (shared.examples.length < 3) shared.examples.push(name);
   }
+}
+
+/** The share of a role that may stand in another one without being asked for. */
+const MAX_SHARE = 0.01;
+
+/**
+ * Refuses roles that share more than 1 % of the smaller one, unless `allowOverlap`. Published data sets
+ * have a few duplicates of their own: those are only reported. Throws `bad-input` naming roles, count and an example.
+ */
+export function requireHeldOut(overlaps: readonly Overlap[], allowOverlap: boolean): void {
+  const worst = overlaps.find(({ share }) => share > MAX_SHARE);
+  if (worst === undefined || allowOverlap) return;
+  const { roles, count, share, examples } = worst;
+  throw new HimplosError(
+    'bad-input',
+    `${roles[0]} and ${roles[1]} share ${count} contents, ${(100 * share).toFixed(1)} % of the smaller: expected at most ${100 * MAX_SHARE} % (for example ${examples[0]})`,
+    {
+      hint: 'hold out images that no other role uses, or accept a threshold that is too high: --allow-overlap',
+    },
+  );
 }

@@ -9,7 +9,9 @@ import { explainFileError } from './file-error.ts';
 export async function readBoundedFile(path: string, limit: number): Promise<Uint8Array> {
   return withFile(path, async (file, size) => {
     if (size > limit) {
-      throw new HimplosError('too-large', `${path}: ${size} bytes, expected at most ${limit}`);
+      throw new HimplosError('too-large', `${path}: ${size} bytes, expected at most ${limit}`, {
+        hint: 'is it what its name says?',
+      });
     }
     return readStart(file, size);
   });
@@ -30,7 +32,11 @@ async function withFile<T>(path: string, use: (file: FileHandle, size: number) =
   try {
     await using file = await open(path);
     const stats = await file.stat();
-    if (!stats.isFile()) throw new HimplosError('bad-input', `${path}: expected a file`);
+    if (!stats.isFile()) {
+      throw new HimplosError('bad-input', `${path}: expected a file, got a folder or a device`, {
+        hint: 'name a regular file',
+      });
+    }
     return await use(file, stats.size);
   } catch (cause) {
     throw explainFileError(cause, path);

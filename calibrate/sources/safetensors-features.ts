@@ -14,7 +14,7 @@ import { readFileStart } from './read-file.ts';
  * `labels`, int64, int32 or uint8 [rows]. Other tensors are passed over. Throws `bad-input`, `unsupported` or
  * `too-large`.
  */
-export async function openSafetensorsFeatures(address: string): Promise<FeatureSource> {
+export async function openSafetensorsFeatures(address: string, signal?: AbortSignal): Promise<FeatureSource> {
   const { entries } = await readHeader(address);
   const find = (name: string): StoredArray | undefined => {
     const entry = entries.find((candidate) => candidate.name === name);
@@ -31,7 +31,7 @@ export async function openSafetensorsFeatures(address: string): Promise<FeatureS
       { hint: 'safetensors.numpy.save_file({"features": features, "labels": labels}, path)' },
     );
   }
-  return openFeatureFile(address, features, find('labels'));
+  return openFeatureFile(address, features, find('labels'), signal);
 }
 
 async function readHeader(path: string): Promise<SafetensorsHeader> {

@@ -1,7 +1,6 @@
 import { HimplosError } from '../../shared/errors.ts';
-import type { ImageSource } from './contract.ts';
 import { isIgnoredName, isImageName } from './image-names.ts';
-import { createImageSource, type Finding } from './image-source.ts';
+import type { Finding, Walk } from './image-source.ts';
 import type { SourceLimits } from './limits.ts';
 import { type TarEntry, tarEntries } from './tar-entries.ts';
 import { unpackTar } from './unpack.ts';
@@ -15,8 +14,8 @@ const MAX_CLS_BYTES = 1024;
  * ending only: `0001.jpg` and `0001.cls`, next to each other in either order. Throws as {@link tarEntries}, and
  * `bad-input` when some images have a `.cls` and others none.
  */
-export function openTar(address: string, limits: SourceLimits): ImageSource {
-  return createImageSource(address, (wantBytes) => walk(address, wantBytes, limits), limits);
+export function openTar(address: string, limits: SourceLimits): Walk {
+  return (wantBytes) => walk(address, wantBytes, limits);
 }
 
 async function* walk(address: string, wantBytes: boolean, limits: SourceLimits): AsyncGenerator<Finding> {
@@ -30,8 +29,9 @@ async function* walk(address: string, wantBytes: boolean, limits: SourceLimits):
     } else if (isHidden) {
       yield { kind: 'ignored' };
     } else if (isImageName(name)) {
-      const read = wantBytes ? await entry.read() : undefined;
-      yield* pairs.image(entry.path, folders, read);
+      // Now or never: the archive moves on.
+      const bytes = wantBytes ? await entry.read() : new Uint8Array(0);
+      yield* pairs.image(entry.path, folders, bytes);
     } else if (name.endsWith('.cls')) {
       yield* pairs.label(entry.path, await readLabel(address, entry));
     } else {
@@ -64,9 +64,7 @@ class Pairs {
   readonly #maxFolders: number;
   /** Folders with an entry of their own; false once something stands in them. */
   readonly #folders = new Map<string, boolean>();
-  #waiting:
-    | { path: string; stem: string; folder: string | undefined; bytes: Uint8Array | undefined }
-    | undefined;
+  #waiting: { path: string; stem: string; folder: string | undefined; bytes: Uint8Array } | undefined;
   #cls: { stem: string; text: string } | undefined;
   #withText = 0;
   #withoutText: string | undefined;
@@ -86,7 +84,7 @@ class Pairs {
     }
   }
 
-  *image(path: string, folders: readonly string[], bytes: Uint8Array | undefined): Generator<Finding> {
+  *image(path: string, folders: readonly string[], bytes: Uint8Array): Generator<Finding> {
     yield* this.#release(undefined);
     const stem = stemOf(path);
     this.#fill(path);
@@ -127,7 +125,7 @@ class Pairs {
       name: image.path,
       label: text ?? image.folder,
       labelFrom: text === undefined ? 'folder' : 'text',
-      bytes: image.bytes === undefined ? undefined : Promise.resolve(image.bytes),
+      read: async () => image.bytes,
     };
   }
 

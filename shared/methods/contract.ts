@@ -1,5 +1,6 @@
 import type { StatisticRequest, StatisticResults } from '../statistics/contract.ts';
 import type { Tensor, Tensors } from '../tensor.ts';
+import type { MaskedHead } from './masked-head.ts';
 
 /** The classifier's last linear layer: logits f = W·h + b for penultimate features h. */
 export interface Head {
@@ -115,6 +116,16 @@ export interface Detector {
   fit(context: FitContext): Fit;
   /** Builds the hot scorer. Throws `bad-artifact` when a tensor is missing or of the wrong shape. */
   prepare(head: Head, tensors: Tensors): Scorer;
+  /**
+   * The score that a vanishing cosine drives every sample to (log C for energy of scaled logits), where the method
+   * has one. Calibration warns when the threshold is not above it.
+   */
+  readonly collapsedScore?: (head: Head) => number;
+  /**
+   * The same score as a masked head, where it has that form: what the kernel runs (see shared/kernel). Throws as
+   * `prepare` does.
+   */
+  maskedHead?(head: Head, tensors: Tensors): MaskedHead;
   /** The same score as standard ONNX operators, where a closed graph exists. */
   graph?(builder: GraphBuilder, inputs: GraphInputs, head: Head, tensors: Tensors): GraphOutputs;
 }
@@ -127,6 +138,8 @@ export interface Param<T> {
   readonly expects: string;
   /** The value, or undefined when the text is not acceptable. */
   readonly parse: (text: string) => T | undefined;
+  /** The one canonical text of a value; `parse` gives the value back. */
+  format(value: T): string;
 }
 
 /** One scoring rule, as listed in the registry. */

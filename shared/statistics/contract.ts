@@ -1,8 +1,13 @@
 import type { Head } from '../methods/contract.ts';
 import type { Tensors } from '../tensor.ts';
 
-/** A run of consecutive rows that never crosses a block boundary. Buffers are reused after `add` returns. */
+/**
+ * A run of consecutive rows that never crosses a multiple of {@link BATCH_ROWS}, and so no block boundary either.
+ * How rows are cut into batches depends on their indices alone, never on how they arrived, so a reducer may add up
+ * a batch in any order it likes. Buffers are reused after `add` returns.
+ */
 export interface Batch {
+  /** At least 1, at most {@link BATCH_ROWS}. */
   readonly rows: number;
   /** Global index of the first row, counted over the whole source whatever the sharding. */
   readonly firstRow: number;
@@ -27,7 +32,7 @@ export interface ReducerContext {
  */
 export interface Reducer<Result> {
   add(batch: Batch): void;
-  /** All rows of block `index` have been added. Called once per block, also for the last, shorter one. */
+  /** All rows of block `index` have been added. Called once per block, in order, also for an empty or short one. */
   endBlock(index: number): void;
   /** Adds another shard's saved state. */
   merge(saved: Tensors): void;
@@ -60,13 +65,21 @@ export function* collect<R extends StatisticRequest>(
   return (yield request) as ResultsOf<R>;
 }
 
+/** The most rows in a batch: the smallest block. 128 rows × 2048 float32 are 1 MiB, so a batch stays in cache. */
+export const BATCH_ROWS = 128;
+
 /**
  * Rows per block for a source of `totalRows`: about 64 blocks, a power of two within [128, 16384].
  * Depends on nothing else, so every shard count cuts the same blocks. (16384 rows keep the cost of closing a
  * 1000 × 2048 class-sum block under half of that of filling it.)
  */
 export function blockRows(totalRows: number): number {
-  let rows = 128;
+  let rows = BATCH_ROWS;
   while (rows < 16384 && rows * 64 < totalRows) rows *= 2;
   return rows;
+}
+
+/** Blocks of a source of `totalRows`. */
+export function blockCount(totalRows: number): number {
+  return Math.ceil(totalRows / blockRows(totalRows));
 }

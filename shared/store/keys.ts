@@ -15,6 +15,11 @@ export function requireKey(key: string): void {
   if (reason !== undefined) throw badName('key', key, reason);
 }
 
+/** Whether {@link requireKey} takes it. */
+export function isKey(key: string): boolean {
+  return keyFault(key) === undefined;
+}
+
 /** As {@link requireKey} for the beginning of keys: empty, or whole segments and the start of one more. */
 export function requirePrefix(prefix: string): void {
   const reason = prefix === '' ? undefined : keyFault(prefix.replace(/\/$/, ''));

@@ -1,0 +1,83 @@
+import { availableParallelism } from 'node:os';
+import type { LoadedDetector } from '../../shared/artifact/load-detector.ts';
+import { applyLinearTo } from '../../shared/maths/linear.ts';
+import {
+  allocateScores,
+  FLAG_NEGATIVE_COSINE,
+  FLAG_NO_PROTOTYPE,
+  FLAG_ZERO_FEATURE,
+  type Scores,
+} from '../../shared/methods/contract.ts';
+import { findDetector } from '../../shared/methods/registry.ts';
+import { buildHeadModel } from '../onnx/fused-graph.ts';
+import { openSession } from '../session.ts';
+
+/** Scores features with a stored detector. */
+export interface RowScorer extends AsyncDisposable {
+  /** @returns scores of `rows` rows, valid until the next call */
+  score(features: Float32Array<ArrayBuffer>, rows: number): Promise<Scores>;
+}
+
+/**
+ * The fastest way to score rows with a stored detector: the method's own graph in onnxruntime where there is one
+ * (2048 × 1000: 41 µs a row in batches of 256, against some 1.5 ms in TypeScript), else its scorer.
+ * @param rows most rows in a call
+ */
+export async function openRowScorer(
+  stored: LoadedDetector,
+  rows: number,
+  threads: number = availableParallelism(),
+): Promise<RowScorer> {
+  const detector = findDetector(stored.document.method);
+  return detector.graph === undefined ? scoreInPlace(stored, rows) : scoreByGraph(stored, rows, threads);
+}
+
+function scoreInPlace({ head, tensors, document }: LoadedDetector, rows: number): RowScorer {
+  const scorer = findDetector(document.method).prepare(head, tensors);
+  const wide = new Float64Array(rows * head.width);
+  const logits = new Float64Array(rows * head.classes);
+  const scores = allocateScores(rows);
+  return {
+    score: async (features, count) => {
+      applyLinearTo(head, features, count, wide, logits);
+      scorer.score(features, logits, count, scores);
+      return scores;
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+async function scoreByGraph(stored: LoadedDetector, rows: number, threads: number): Promise<RowScorer> {
+  const { head, tensors, document } = stored;
+  const detector = findDetector(document.method);
+  const model = buildHeadModel({ head, detector, tensors, gamma: document.threshold.gamma });
+  const session = await openSession(model, 'the detector’s graph', { device: 'cpu', threads });
+  const scores = allocateScores(rows);
+  const isMissing = new Set(document.missingClasses);
+  const hasCosine = session.outputs.includes('cosine');
+  return {
+    score: async (features, count) => {
+      const names = ['score', 'predicted_class', ...(hasCosine ? (['cosine'] as const) : [])] as const;
+      const outputs = await session.run('features', features, [count, head.width], names);
+      for (let row = 0; row < count; row++) {
+        scores.score[row] = Number(outputs.score[row]);
+        scores.predicted[row] = Number(outputs.predicted_class[row]);
+        const cosine = hasCosine ? Number(outputs.cosine[row]) : Number.NaN;
+        scores.cosine[row] = cosine;
+        scores.flags[row] =
+          cosine > 0 || !hasCosine
+            ? 0
+            : reason(features, row, head.width, isMissing.has(scores.predicted[row]!));
+      }
+      return scores;
+    },
+    [Symbol.asyncDispose]: () => session.close(),
+  };
+}
+
+/** Why a cosine is not above 0. */
+function reason(features: Float32Array, row: number, width: number, hasNoPrototype: boolean): number {
+  if (features.subarray(row * width, (row + 1) * width).every((value) => value === 0))
+    return FLAG_ZERO_FEATURE;
+  return hasNoPrototype ? FLAG_NO_PROTOTYPE : FLAG_NEGATIVE_COSINE;
+}

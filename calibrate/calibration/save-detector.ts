@@ -1,0 +1,54 @@
+import { encodeDetector } from '../../shared/artifact/detector.ts';
+import { encodeEvaluation } from '../../shared/artifact/evaluation.ts';
+import type { ArtifactFile, Manifest } from '../../shared/artifact/manifest.ts';
+import { type SelectedRows, selectRows } from '../../shared/artifact/row-selection.ts';
+import type { Detector } from '../../shared/methods/contract.ts';
+import { writeArtifactFolder } from '../../shared/store/artifact-folder.ts';
+import type { FeatureSet } from '../features/feature-set.ts';
+import { buildDetectorModel } from '../onnx/fused-graph.ts';
+import { type Calibrated, labelledRows } from './calibrate-detector.ts';
+import type { CalibrationInputs, CalibrationSets } from './gather-inputs.ts';
+
+/**
+ * Writes a calibrated detector to a new folder, whole or not at all. Throws `conflict` when something is there, and
+ * `unavailable` when the disk is full.
+ */
+export async function saveDetector(
+  folder: string,
+  calibrated: Calibrated,
+  detector: Detector,
+  { classifier, sets }: CalibrationInputs,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const { draft, head, tensors, results } = calibrated;
+  const files: { name: ArtifactFile; body: Uint8Array }[] = [
+    { name: 'detector.safetensors', body: await encodeDetector({ ...calibrated, document: draft }) },
+  ];
+  if (classifier !== undefined) {
+    const { model, found } = classifier;
+    const { gamma } = draft.threshold;
+    const metadata = { 'himplos.method': detector.spec, 'himplos.gamma': String(gamma) };
+    const body = buildDetectorModel({ model, found, detector, tensors, gamma, metadata });
+    files.push({ name: 'detector.onnx', body });
+  }
+  if (sets.evaluation !== undefined || sets.ood.length > 0) {
+    files.push({ name: 'evaluation.safetensors', body: await evaluationOf(sets, head.width) });
+  }
+  const report = { method: detector.spec, threshold: draft.threshold, data: draft.data, results };
+  files.push({ name: 'report.json', body: new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`) });
+  return writeArtifactFolder(folder, files, { signal });
+}
+
+async function evaluationOf({ evaluation, ood }: CalibrationSets, width: number): Promise<Uint8Array> {
+  const id = evaluation === undefined ? null : await selectFrom(evaluation);
+  const selected: { name: string; rows: SelectedRows }[] = [];
+  for (const { name, set } of ood) selected.push({ name, rows: await selectFrom(set) });
+  return encodeEvaluation({ width, id, ood: selected });
+}
+
+async function selectFrom(set: FeatureSet): Promise<SelectedRows> {
+  const selection = selectRows(set.width);
+  for await (const { rows, features, labels } of labelledRows(set))
+    selection.add({ rows, features, labels } as never);
+  return selection.result();
+}

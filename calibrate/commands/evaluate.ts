@@ -1,0 +1,79 @@
+import { loadDetector } from '../../shared/artifact/load-detector.ts';
+import type { Scores } from '../../shared/methods/contract.ts';
+import { findDetector } from '../../shared/methods/registry.ts';
+import { splitSpecs } from '../../shared/methods/spec.ts';
+import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
+import { labelIndex } from '../calibration/open-roles.ts';
+import { scoreSet } from '../calibration/score-set.ts';
+import { fitFromStored } from '../calibration/stored-statistics.ts';
+import { gatherSet } from '../features/gather-set.ts';
+import { openStoredImages } from '../features/stored-images.ts';
+import { openWorkspace } from '../features/workspace.ts';
+import type { Io } from '../io.ts';
+import { parseNamedSources, type RunOptions } from '../options.ts';
+import { formatResults, type ResultFormat } from '../results/format-results.ts';
+import { measureId, separate } from '../results/measure.ts';
+import type { Results } from '../results/results.ts';
+import type { Source } from '../sources/contract.ts';
+import { openSources } from '../sources/open-source.ts';
+import { OverlapFinder } from '../sources/overlap.ts';
+import { requireVacantFile, writeNewFile } from '../write-file.ts';
+
+export interface EvaluateOptions extends RunOptions {
+  readonly detector: string;
+  readonly id: readonly string[];
+  readonly ood: readonly string[];
+  readonly methods?: readonly string[];
+  readonly format: ResultFormat;
+  readonly out?: string;
+}
+
+/** `himplos evaluate`: figures of a stored detector, and of other methods that its tensors allow. */
+export async function evaluate(options: EvaluateOptions, io: Io): Promise<number> {
+  if (options.out !== undefined) await requireVacantFile(options.out);
+  const ood = parseNamedSources('--ood', options.ood);
+  const stored = await loadDetector(openArtifactFolder(options.detector));
+  const specs = options.methods?.flatMap(splitSpecs) ?? [stored.document.method];
+  const detectors = specs.map(findDetector);
+  const scorers = detectors.map((detector) => detector.prepare(stored.head, fitFromStored(detector, stored)));
+
+  const idSource = await openSources(options.id, io);
+  const oodSources: { name: string; source: Source }[] = [];
+  for (const [name, addresses] of ood) oodSources.push({ name, source: await openSources(addresses, io) });
+  const hasImages = [idSource, ...oodSources.map(({ source }) => source)].some(
+    ({ kind }) => kind === 'images',
+  );
+  const images = hasImages ? await openStoredImages(options.detector, stored, options, io) : undefined;
+  await using _extractor = images?.extractor;
+  using workspace = await openWorkspace(options.cache);
+  const { width, classes } = stored.head;
+  const overlap = new OverlapFinder();
+  const context = { images, width, classes, folder: workspace.folder, overlap, io };
+
+  const idSet = await gatherSet(
+    { name: 'id', source: idSource, indexOf: await labelIndex(idSource, stored) },
+    context,
+  );
+  const idScores = await scoreSet(idSet, stored.head, scorers, io);
+  const oodScores: { name: string; scores: Scores[] }[] = [];
+  for (const { name, source } of oodSources) {
+    const set = await gatherSet({ name: `ood ${name}`, source, indexOf: undefined }, context);
+    oodScores.push({ name, scores: await scoreSet(set, stored.head, scorers, io) });
+  }
+  const own = detectors.findIndex(({ spec }) => spec === stored.document.method);
+  const gamma = own < 0 ? undefined : stored.document.threshold.gamma;
+  const results: Results = {
+    rows: detectors.flatMap(({ spec }, i) =>
+      separate(
+        spec,
+        idScores[i]!,
+        oodScores.map(({ name, scores }) => ({ name, scores: scores[i]! })),
+      ),
+    ),
+    id: measureId(idScores[Math.max(own, 0)]!, idSet.labels, gamma),
+  };
+  const text = formatResults(results, options.format);
+  if (options.out === undefined) io.stdout.write(text);
+  else await writeNewFile(options.out, new TextEncoder().encode(text), io.signal);
+  return 0;
+}

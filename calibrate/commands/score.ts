@@ -1,0 +1,150 @@
+import { type LoadedDetector, loadDetector } from '../../shared/artifact/load-detector.ts';
+import { explainFlags } from '../../shared/methods/explain-flags.ts';
+import { conformalPValue } from '../../shared/metrics/p-values.ts';
+import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
+import { throwIfAborted } from '../../shared/store/file-errors.ts';
+import { openRowScorer } from '../calibration/row-scorer.ts';
+import { requireWidth } from '../features/gather-set.ts';
+import { openStoredImages } from '../features/stored-images.ts';
+import { imageBatches } from '../images/image-batches.ts';
+import { type Io, writeText } from '../io.ts';
+import type { RunOptions } from '../options.ts';
+import { csvLine } from '../results/csv.ts';
+import type { FeatureSource, ImageSource } from '../sources/contract.ts';
+import { openSources } from '../sources/open-source.ts';
+
+export interface ScoreOptions extends RunOptions {
+  readonly detector: string;
+  readonly format: 'jsonl' | 'csv';
+}
+
+/** One sample's answer. */
+interface Answer {
+  readonly name: string;
+  readonly decision: 'id' | 'ood';
+  readonly score: number;
+  /** γ. */
+  readonly threshold: number;
+  /** Name of the predicted class. */
+  readonly class: string;
+  /** Its index among the logits. */
+  readonly predicted: number;
+  /** Conformal p-value: small speaks for out-of-distribution. */
+  readonly p: number;
+  /** To the predicted class's prototype; null for methods without one. */
+  readonly cosine: number | null;
+  readonly warnings: readonly string[];
+}
+
+/** `himplos score`: one line a sample, in the order of the sources. */
+export async function score(addresses: readonly string[], options: ScoreOptions, io: Io): Promise<number> {
+  const stored = await loadDetector(openArtifactFolder(options.detector));
+  const source = await openSources(addresses, io);
+  const format = options.format === 'csv' ? formatCsv : formatJson;
+  if (options.format === 'csv') await writeText(io.stdout, csvLine(COLUMNS));
+  const samples =
+    source.kind === 'images' ? imageFeatures(source, stored, options, io) : featureRows(source, stored);
+  const most = source.kind === 'images' ? MAX_BATCH : ROWS;
+  await using scorer = await openRowScorer(stored, most, options.threads);
+  let accepted = 0;
+  let total = 0;
+  for await (const { features, rows, nameOf } of samples) {
+    throwIfAborted(io.signal);
+    const scores = await scorer.score(features, rows);
+    const lines: string[] = [];
+    for (let row = 0; row < rows; row++) {
+      const answer = answerOf(stored, nameOf(row), scores.score[row]!, {
+        predicted: scores.predicted[row]!,
+        cosine: scores.cosine[row]!,
+        flags: scores.flags[row]!,
+      });
+      if (answer.decision === 'id') accepted++;
+      lines.push(format(answer));
+    }
+    total += rows;
+    await writeText(io.stdout, lines.join(''));
+  }
+  io.stderr.write(`${total} samples: ${accepted} in-distribution, ${total - accepted} out-of-distribution\n`);
+  return 0;
+}
+
+/** Rows scored at a time from features; batches of images are at most `--batch` long. */
+const ROWS = 256;
+const MAX_BATCH = 4096;
+
+interface Rows {
+  readonly features: Float32Array<ArrayBuffer>;
+  readonly rows: number;
+  readonly nameOf: (row: number) => string;
+}
+
+async function* imageFeatures(
+  source: ImageSource,
+  stored: LoadedDetector,
+  options: ScoreOptions,
+  io: Io,
+): AsyncGenerator<Rows> {
+  const { extractor, ...images } = await openStoredImages(options.detector, stored, options, io);
+  await using _extractor = extractor;
+  const onBad = (name: string, error: Error) => io.stderr.write(`skipped ${name}: ${error.message}\n`);
+  const batch = extractor.fixedBatch ?? images.batch;
+  for await (const prepared of imageBatches(source, { ...images, batch, onBad, signal: io.signal })) {
+    const features = (await extractor.featuresOf(prepared)) as Float32Array<ArrayBuffer>;
+    yield { features, rows: prepared.rows, nameOf: (row) => prepared.names[row]! };
+  }
+}
+
+async function* featureRows(source: FeatureSource, { head }: LoadedDetector): AsyncGenerator<Rows> {
+  requireWidth(source, head.width);
+  for await (const { features, rows, firstRow } of source.batches(ROWS)) {
+    yield { features: features as Float32Array<ArrayBuffer>, rows, nameOf: (row) => `row ${firstRow + row}` };
+  }
+}
+
+function answerOf(
+  { document, calibrationScores }: LoadedDetector,
+  name: string,
+  value: number,
+  {
+    predicted,
+    cosine,
+    flags,
+  }: { readonly predicted: number; readonly cosine: number; readonly flags: number },
+): Answer {
+  const { gamma } = document.threshold;
+  return {
+    name,
+    decision: value >= gamma && flags === 0 ? 'id' : 'ood',
+    score: value,
+    threshold: gamma,
+    class: document.classNames[predicted]!,
+    predicted,
+    p: conformalPValue(calibrationScores, value),
+    cosine: Number.isNaN(cosine) ? null : cosine,
+    warnings: explainFlags(flags),
+  };
+}
+
+const COLUMNS: readonly (keyof Answer)[] = [
+  'name',
+  'decision',
+  'score',
+  'threshold',
+  'class',
+  'predicted',
+  'p',
+  'cosine',
+  'warnings',
+];
+
+function formatJson(answer: Answer): string {
+  return `${JSON.stringify(answer)}\n`;
+}
+
+function formatCsv(answer: Answer): string {
+  return csvLine(
+    COLUMNS.map((column) =>
+      column === 'warnings' ? answer.warnings.join('; ') : String(answer[column] ?? ''),
+    ),
+  );
+}

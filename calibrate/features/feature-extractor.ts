@@ -1,0 +1,85 @@
+import { HimplosError } from '../../shared/errors.ts';
+import type { ImageBatch } from '../images/image-batches.ts';
+import { type ModelSession, openSession, type SessionOptions } from '../session.ts';
+
+/** An image model whose output `features` [N, L] is wanted. */
+export interface FeatureExtractor extends AsyncDisposable {
+  /** Names everything but the images that the features depend on. */
+  readonly identity: string;
+  readonly device: ModelSession['device'];
+  /** L. */
+  readonly width: number;
+  /** Batch size that the graph demands, where it demands one. */
+  readonly fixedBatch: number | null;
+  /** Penultimate features of a batch of images, rows × L. Throws `bad-model` or `bad-input`. */
+  featuresOf(images: ImageBatch): Promise<Float32Array>;
+}
+
+/**
+ * Loads a model with an output `features`.
+ * @param described `name` for messages, `digest` of what the features depend on, L
+ * Throws `unsupported` when its input is no image, `bad-model`, or `unavailable` for a device that does not work.
+ */
+export async function openExtractor(
+  model: Uint8Array,
+  described: { readonly name: string; readonly digest: string; readonly width: number },
+  options: SessionOptions,
+): Promise<FeatureExtractor> {
+  const { name, digest, width } = described;
+  const session = await openSession(model, name, options);
+  const shape = imageShape(name, session);
+  const [fixedBatch] = shape;
+  return {
+    identity: `${digest} ${session.device}`,
+    device: session.device,
+    width,
+    fixedBatch,
+    featuresOf: async (images) => {
+      const { rows, height, width: imageWidth } = images;
+      requireSize(name, shape, height, imageWidth);
+      const tensor = padRows(images.tensor, rows, fixedBatch ?? rows);
+      const dims = [fixedBatch ?? rows, 3, height, imageWidth];
+      const { features } = await session.run(session.input.name, tensor, dims, ['features']);
+      return (features as Float32Array).subarray(0, rows * width);
+    },
+    [Symbol.asyncDispose]: () => session.close(),
+  };
+}
+
+type Size = number | null;
+
+/** [N, 3, height, width], null for what may vary. */
+function imageShape(name: string, { input }: ModelSession): readonly [Size, Size, Size, Size] {
+  const { shape, type } = input;
+  const isImage = shape.length === 4 && (shape[1] === 3 || shape[1] === null);
+  if (isImage && type === 'float32') return shape as [Size, Size, Size, Size];
+  throw new HimplosError(
+    'unsupported',
+    `${name}: expected an image input of float32 [N, 3, height, width], got ${type} [${shape.map((size) => size ?? '?')}]`,
+    {
+      hint: 'export the model with channels first and normalised float32 input, or calibrate from features (--head)',
+    },
+  );
+}
+
+function requireSize(
+  name: string,
+  [, , modelHeight, modelWidth]: readonly Size[],
+  height: number,
+  width: number,
+) {
+  if ((modelHeight ?? height) === height && (modelWidth ?? width) === width) return;
+  throw new HimplosError(
+    'bad-input',
+    `${name}: expected images of ${modelWidth} × ${modelHeight}, the preprocessing gives ${width} × ${height}`,
+    { hint: `give --resize and --crop so that images become ${modelWidth} × ${modelHeight}` },
+  );
+}
+
+/** A model that insists on a batch size gets zeros behind the last images; their features are dropped. */
+function padRows(tensor: Float32Array<ArrayBuffer>, rows: number, batch: number): Float32Array<ArrayBuffer> {
+  if (rows === batch) return tensor;
+  const padded = new Float32Array((tensor.length / rows) * batch);
+  padded.set(tensor);
+  return padded;
+}

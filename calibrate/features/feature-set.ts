@@ -1,0 +1,30 @@
+import type { FeatureRows } from '../sources/contract.ts';
+
+/** The penultimate features of everything in one role, on disk, whatever the sources were. */
+export interface FeatureSet {
+  /** What messages call it: `--train`, `--ood textures`. */
+  readonly role: string;
+  readonly kind: 'images' | 'features';
+  readonly rows: number;
+  readonly width: number;
+  /** Class index of each row, −1 where unknown. */
+  readonly labels: Int32Array;
+  /** Names the contents; see {@link SourceDigest}. */
+  readonly digest: string;
+  /** Images that were passed over because they cannot be decoded. */
+  readonly skipped: number;
+  /** What a row is called: the image's path in its source, or its position. */
+  readonly nameOf: (row: number) => string;
+  /** All rows in order, at most `rows` at a time; the buffer is reused after the next step. */
+  batches(rows: number): AsyncIterable<FeatureRows>;
+}
+
+/** Rows per class, or null where some row has no label. */
+export function countPerClass({ labels }: Pick<FeatureSet, 'labels'>, classes: number): number[] | null {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) {
+    if (label < 0) return null;
+    counts[label]!++;
+  }
+  return counts;
+}

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { HimplosError } from '../../shared/errors.ts';
+import { canonicalJson, type Json } from '../../shared/formats/canonical-json.ts';
+import type { Preprocessing } from '../../shared/images/preprocessing.ts';
+import type { Io } from '../io.ts';
+import { startTask } from '../progress.ts';
+import type { FeatureSource, ImageSource, Source } from '../sources/contract.ts';
+import { openFeatureFile } from '../sources/feature-file.ts';
+import type { OverlapFinder } from '../sources/overlap.ts';
+import { rowDigest, SourceDigest } from '../sources/source-digest.ts';
+import { extractFeatures } from './extract-features.ts';
+import type { FeatureExtractor } from './feature-extractor.ts';
+import type { FeatureSet } from './feature-set.ts';
+import { Spool } from './spool.ts';
+
+/** What all roles of one run share. */
+export interface GatherContext {
+  /** Absent where only features can be used. */
+  readonly images:
+    | {
+        readonly extractor: FeatureExtractor;
+        readonly preprocessing: Preprocessing;
+        readonly batch: number;
+        readonly threads: number;
+        readonly skipBad: boolean;
+      }
+    | undefined;
+  /** L and C of the head. */
+  readonly width: number;
+  readonly classes: number;
+  /** Where features of images are kept. */
+  readonly folder: string;
+  readonly overlap: OverlapFinder;
+  readonly io: Io;
+}
+
+export interface Role {
+  /** What messages call it: `--train`, `--ood textures`. */
+  readonly name: string;
+  readonly source: Source;
+  /** Logit of a label of an image source; undefined where labels do not matter. */
+  readonly indexOf: ((label: string) => number) | undefined;
+}
+
+/** Bytes of features looked at together. */
+const PASS_BYTES = 2 ** 22;
+
+/**
+ * Everything in one role as rows of features on disk: features of images are computed, those of feature sources stay
+ * where they are. Goes through the source once.
+ * Throws `bad-usage` for images without a model, `bad-input` for another width or a label beyond the logits, and what
+ * the source throws.
+ */
+export function gatherSet(role: Role, context: GatherContext): Promise<FeatureSet> {
+  const { source } = role;
+  return source.kind === 'images'
+    ? gatherImages(role, source, context)
+    : gatherFeatures(role, source, context);
+}
+
+async function gatherImages(role: Role, source: ImageSource, context: GatherContext): Promise<FeatureSet> {
+  const { images, io, overlap } = context;
+  if (images === undefined) throw needsModel(role.name, source);
+  const { extractor, preprocessing } = images;
+  const { samples } = await source.survey();
+  const spool = await Spool.open(context.folder, spoolKey(source, extractor, preprocessing), context.width);
+  const task = startTask(io.stderr, role.name, samples, 'images');
+  const digest = new SourceDigest();
+  const labels: number[] = [];
+  const names: string[] = [];
+  const skipped: string[] = [];
+  try {
+    await extractFeatures(source, spool, {
+      ...images,
+      signal: io.signal,
+      onBad: (name, error) => {
+        skipped.push(name);
+        task.advance(1);
+        io.stderr.write(`skipped ${name}: ${error.message}\n`);
+      },
+      onRow: (name, label, contentDigest) => {
+        const index = label === undefined || role.indexOf === undefined ? -1 : role.indexOf(label);
+        labels.push(index);
+        names.push(name);
+        digest.add(contentDigest, index);
+        overlap.add(role.name, contentDigest, name);
+        task.advance(1);
+      },
+    });
+  } finally {
+    await spool.close();
+  }
+  task.finish(skipped.length === 0 ? '' : `${skipped.length} skipped`);
+  if (labels.length === 0) {
+    throw new HimplosError('bad-input', `${role.name} ${source.address}: none of its images can be decoded`);
+  }
+  const stored = await openFeatureFile(
+    spool.path,
+    { path: spool.path, name: spool.path, dtype: 'F32', shape: [labels.length, context.width], begin: 0 },
+    undefined,
+  );
+  return {
+    role: role.name,
+    kind: 'images',
+    rows: labels.length,
+    width: context.width,
+    labels: Int32Array.from(labels),
+    digest: digest.hex(),
+    skipped: skipped.length,
+    nameOf: (row) => names[row]!,
+    batches: (rows) => stored.batches(rows),
+  };
+}
+
+async function gatherFeatures(
+  role: Role,
+  source: FeatureSource,
+  context: GatherContext,
+): Promise<FeatureSet> {
+  const { width, rows } = source;
+  requireWidth(source, context.width);
+  const hasLabels = role.indexOf !== undefined && source.labels !== undefined;
+  const labels = hasLabels ? source.labels : new Int32Array(rows).fill(-1);
+  requireLabels(role, source.address, labels, context.classes);
+  const digest = new SourceDigest();
+  for await (const batch of source.batches(Math.max(1, Math.floor(PASS_BYTES / (4 * width))))) {
+    context.io.signal.throwIfAborted();
+    for (let row = 0; row < batch.rows; row++) {
+      const content = rowDigest(batch.features, width, row);
+      digest.add(content, labels[batch.firstRow + row]!);
+      context.overlap.add(role.name, content, `row ${batch.firstRow + row}`);
+    }
+  }
+  return {
+    role: role.name,
+    kind: 'features',
+    rows,
+    width,
+    labels,
+    digest: digest.hex(),
+    skipped: 0,
+    nameOf: (row) => `row ${row}`,
+    batches: (limit) => source.batches(limit),
+  };
+}
+
+/** Throws `bad-input` for features that are not as wide as the head. */
+export function requireWidth({ address, width }: FeatureSource, expected: number): void {
+  if (width === expected) return;
+  throw new HimplosError(
+    'bad-input',
+    `${address}: expected rows of ${expected} features, as wide as the head, got ${width}`,
+    { hint: 'take the features at the input of this classifier’s last linear layer (himplos features)' },
+  );
+}
+
+function requireLabels(role: Role, address: string, labels: Int32Array, classes: number): void {
+  const row = labels.findIndex((label) => label >= classes);
+  if (row < 0) return;
+  throw new HimplosError(
+    'bad-input',
+    `${role.name} ${address}: row ${row} has label ${labels[row]}, expected 0 to ${classes - 1}, as the head has ${classes} classes`,
+    { hint: 'labels are positions among the logits' },
+  );
+}
+
+/** Two runs share features only where model, device, preprocessing and source are the same. */
+function spoolKey(source: ImageSource, { identity }: FeatureExtractor, preprocessing: Preprocessing): string {
+  const parts = [identity, canonicalJson(preprocessing as unknown as Json), source.address];
+  return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 32);
+}
+
+function needsModel(role: string, source: ImageSource): HimplosError {
+  return new HimplosError(
+    'bad-usage',
+    `${role} ${source.address}: images need a classifier, only a head was given`,
+    {
+      hint: 'give --model FILE.onnx, or features (.npy, .safetensors) instead of images',
+    },
+  );
+}

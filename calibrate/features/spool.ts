@@ -1,0 +1,89 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { storageError } from '../../shared/store/file-errors.ts';
+
+const DIGEST_BYTES = 32;
+
+/**
+ * Features of images in two growing files: `KEY.f32` (rows × width, float32) and `KEY.sha256` (32 bytes of
+ * content digest a row). Features are written before their digests, so that after a kill the rows that both files
+ * hold are whole. Throws `unavailable` when the disk is full or fails.
+ */
+export class Spool {
+  /** Of the features. */
+  readonly path: string;
+  readonly #features: FileHandle;
+  readonly #digests: FileHandle;
+  readonly #rowBytes: number;
+  #rows: number;
+
+  private constructor(
+    path: string,
+    features: FileHandle,
+    digests: FileHandle,
+    rowBytes: number,
+    rows: number,
+  ) {
+    this.path = path;
+    this.#features = features;
+    this.#digests = digests;
+    this.#rowBytes = rowBytes;
+    this.#rows = rows;
+  }
+
+  /** Opens or makes the pair of files `key` in a folder; what a kill left incomplete is cut off. */
+  static async open(folder: string, key: string, width: number): Promise<Spool> {
+    const path = join(folder, `${key}.f32`);
+    try {
+      const features = await open(path, 'a+');
+      const digests = await open(join(folder, `${key}.sha256`), 'a+');
+      const rowBytes = 4 * width;
+      const rows = Math.min(
+        Math.floor((await features.stat()).size / rowBytes),
+        Math.floor((await digests.stat()).size / DIGEST_BYTES),
+      );
+      const spool = new Spool(path, features, digests, rowBytes, rows);
+      await spool.truncate(rows);
+      return spool;
+    } catch (cause) {
+      throw storageError(cause, `opening ${path}`);
+    }
+  }
+
+  /** Rows stored. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** The digests of rows `start` up to, not including, `end`, one after another. */
+  async digests(start: number, end: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array((end - start) * DIGEST_BYTES);
+    await this.#digests.read(bytes, 0, bytes.length, start * DIGEST_BYTES);
+    return bytes;
+  }
+
+  /** Forgets all rows from `rows` on. */
+  async truncate(rows: number): Promise<void> {
+    await this.#digests.truncate(rows * DIGEST_BYTES);
+    await this.#features.truncate(rows * this.#rowBytes);
+    this.#rows = rows;
+  }
+
+  /** Appends one row a digest. */
+  async append(features: Float32Array, digests: readonly Uint8Array[]): Promise<void> {
+    try {
+      await this.#features.appendFile(
+        new Uint8Array(features.buffer, features.byteOffset, features.byteLength),
+      );
+      await this.#digests.appendFile(Buffer.concat(digests));
+    } catch (cause) {
+      throw storageError(cause, `writing ${this.path}`);
+    }
+    this.#rows += digests.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#features.close();
+    await this.#digests.close();
+  }
+}

@@ -1,0 +1,139 @@
+import { Command, CommanderError } from 'commander';
+import { HimplosError } from '../shared/errors.ts';
+import type { Io } from './io.ts';
+import { addPreprocessOptions, addRunOptions, collectValues, parseChoice, parseTpr } from './options.ts';
+import { toolVersion } from './tool-version.ts';
+
+/** Exit statuses: done, a quality gate failed, a known error, a bug. */
+const DONE = 0;
+const KNOWN_ERROR = 2;
+const BUG = 70;
+
+/**
+ * The command-line tool: parses arguments (without node and script), runs one command and returns the exit status. A
+ * command's own module is loaded only when it runs.
+ */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let status = DONE;
+  try {
+    await makeProgram(io, (result) => {
+      status = result;
+    }).parseAsync([...argv], { from: 'user' });
+    return status;
+  } catch (error) {
+    return report(error, io);
+  }
+}
+
+function makeProgram(io: Io, finish: (status: number) => void): Command {
+  const program = new Command('himplos')
+    .description('Calibrates detectors that let an image classifier say "I don’t know".')
+    .version(toolVersion)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .showSuggestionAfterError()
+    .enablePositionalOptions();
+  const add = (usage: string, summary: string) => program.command(usage).description(summary);
+
+  add('inspect <path>', 'explain a model, a head, a data source or a detector')
+    .option('--head-input <tensor>', 'name of the tensor that feeds the last linear layer')
+    .option('--json', 'print JSON')
+    .action(async (path, options) => {
+      const { inspect } = await import('./commands/inspect.ts');
+      finish(await inspect(path, options, io));
+    });
+
+  addPreprocessOptions(addRunOptions(add('features <sources...>', 'write penultimate features to a file')))
+    .requiredOption('--model <file>', 'ONNX classifier')
+    .requiredOption('--out <file>', 'FILE.safetensors, or FILE.npy (labels go to FILE.labels.npy)')
+    .option('--head-input <tensor>', 'name of the tensor that feeds the last linear layer')
+    .option('--classes <file>', 'class names in the order of the logits, one a line')
+    .action(async (sources, options) => {
+      const { features } = await import('./commands/features.ts');
+      finish(await features(sources, options, io));
+    });
+
+  addMethodOptions(
+    addPreprocessOptions(
+      addRunOptions(add('calibrate', 'make a detector from a classifier and labelled data')),
+    ),
+  )
+    .option('--model <file>', 'ONNX classifier')
+    .option('--head <file>', 'the last linear layer alone, for feature sources: .safetensors or .npy')
+    .requiredOption('--train <source>', 'labelled training data (repeatable)', collectValues)
+    .requiredOption('--calibration <source>', 'held-out in-distribution data (repeatable)', collectValues)
+    .option('--evaluation <source>', 'a third labelled set, for honest figures (repeatable)', collectValues)
+    .option('--ood <name=source>', 'out-of-distribution data to measure on (repeatable)', collectValues)
+    .requiredOption('--out <dir>', 'new folder for the detector')
+    .option('--name <name>', 'what to call the detector')
+    .option('--classes <file>', 'class names in the order of the logits, one a line')
+    .option('--allow-missing-classes', 'accept classes without training images')
+    .option('--allow-overlap', 'accept images that stand in two roles')
+    .option('--head-input <tensor>', 'name of the tensor that feeds the last linear layer')
+    .option('--tpr <share>', 'share of in-distribution samples to accept', parseTpr, 0.95)
+    .option('--json', 'print the results as JSON')
+    .action(async (options) => {
+      const { calibrate } = await import('./commands/calibrate.ts');
+      finish(await calibrate(options, io));
+    });
+
+  addRunOptions(add('evaluate', 'measure a detector, or several methods, on labelled data'))
+    .requiredOption('--detector <dir>', 'folder of a detector')
+    .requiredOption('--id <source>', 'in-distribution data (repeatable)', collectValues)
+    .requiredOption('--ood <name=source>', 'out-of-distribution data (repeatable)', collectValues)
+    .option('--methods <spec,...>', 'method specs that the stored tensors allow', collectValues)
+    .option(
+      '--format <name>',
+      'table, json, csv or markdown',
+      parseChoice('--format', RESULT_FORMATS),
+      'table',
+    )
+    .option('--out <file>', 'write there instead of printing')
+    .action(async (options) => {
+      const { evaluate } = await import('./commands/evaluate.ts');
+      finish(await evaluate(options, io));
+    });
+
+  addRunOptions(add('score <sources...>', 'score images or features with a detector'))
+    .requiredOption('--detector <dir>', 'folder of a detector')
+    .option('--format <name>', 'jsonl or csv', parseChoice('--format', SCORE_FORMATS), 'jsonl')
+    .action(async (sources, options) => {
+      const { score } = await import('./commands/score.ts');
+      finish(await score(sources, options, io));
+    });
+  return program;
+}
+
+const RESULT_FORMATS = ['table', 'json', 'csv', 'markdown'] as const;
+const SCORE_FORMATS = ['jsonl', 'csv'] as const;
+
+function addMethodOptions(command: Command): Command {
+  return command
+    .option('--method <spec>', 'method and parameters, for example himplos:mask=50,clip=p95')
+    .option('--mask-percentile <p>', 'himplos: share of each class’s weights that is masked, in percent')
+    .option('--clip <value>', 'himplos: upper bound of activations: p95, 1.0 or none')
+    .option('--smoothing <kind>', 'himplos: scale, none or enhance:20')
+    .option('--score <kind>', 'himplos: energy, msp, maxlogit or odin');
+}
+
+function report(error: unknown, io: Io): number {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? DONE : KNOWN_ERROR; // commander has printed its message
+  }
+  const known = io.signal.aborted && isAbort(error) ? (io.signal.reason as HimplosError) : error;
+  if (known instanceof HimplosError) {
+    io.stderr.write(`error: ${known.message}\n`);
+    if (known.hint !== undefined) io.stderr.write(`hint: ${known.hint}\n`);
+    return KNOWN_ERROR;
+  }
+  const trace = error instanceof Error ? error.stack : String(error);
+  io.stderr.write(`bug in himplos ${toolVersion}: please report this\n${trace}\n`);
+  return BUG;
+}
+
+function isAbort(error: unknown): boolean {
+  return !(error instanceof HimplosError) && error instanceof Error && error.name === 'AbortError';
+}

@@ -1,0 +1,38 @@
+import type { Scores } from '../../shared/methods/contract.ts';
+import { accuracy } from '../../shared/metrics/accuracy.ts';
+import { averageSeparation, measureSeparation } from '../../shared/metrics/separation.ts';
+import { AVERAGE, type ResultRow, type Results, splitSpec } from './results.ts';
+
+/** Accuracy on the labelled rows, and the share that γ accepts (a flagged row never is). */
+export function measureId(scores: Scores, labels: Int32Array, gamma: number | undefined): Results['id'] {
+  const n = labels.length;
+  return {
+    accuracy: accuracy(scores.predicted, labels),
+    n,
+    coverage: gamma === undefined ? null : countAccepted(scores, n, gamma) / n,
+  };
+}
+
+/** Rows that are accepted as in-distribution: score ≥ γ and no flag. */
+export function countAccepted({ score, flags }: Scores, rows: number, gamma: number): number {
+  let accepted = 0;
+  for (let i = 0; i < rows; i++) if (score[i]! >= gamma && flags[i] === 0) accepted++;
+  return accepted;
+}
+
+/** One row an OOD set and, where there is any, their average. */
+export function separate(
+  spec: string,
+  id: Scores,
+  ood: readonly { readonly name: string; readonly scores: Scores }[],
+): readonly ResultRow[] {
+  if (ood.length === 0) return [];
+  const method = splitSpec(spec);
+  const n_id = id.score.length;
+  const figures = ood.map(({ scores }) => measureSeparation(id.score, scores.score));
+  const rows = ood.map(({ name, scores }, i): ResultRow => {
+    return { ...method, ood: name, ...figures[i]!, n_id, n_ood: scores.score.length };
+  });
+  const n_ood = rows.reduce((total, row) => total + row.n_ood, 0);
+  return [...rows, { ...method, ood: AVERAGE, ...averageSeparation(figures), n_id, n_ood }];
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { access, link, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HimplosError } from '../shared/errors.ts';
+import { writeDurably } from '../shared/store/file-change.ts';
+import { hasCode, storageError, throwIfAborted } from '../shared/store/file-errors.ts';
+import type { ObjectBody } from '../shared/store/object-store.ts';
+
+/**
+ * Writes a new file, whole or not at all. Throws `conflict` when there is one of that name, `unavailable` when the disk
+ * is full or fails, `interrupted` when `signal` aborts.
+ */
+export async function writeNewFile(path: string, body: ObjectBody, signal: AbortSignal): Promise<void> {
+  const staging = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomUUID()}`);
+  try {
+    await writeDurably(staging, body, signal);
+    throwIfAborted(signal);
+    await link(staging, path); // unlike a rename, it never replaces a file
+  } catch (cause) {
+    throw hasCode(cause, 'EEXIST') ? occupied(path, cause) : storageError(cause, `writing ${path}`);
+  } finally {
+    await rm(staging, { force: true });
+  }
+}
+
+/** Throws `conflict` when there is a file already: to be asked before long work starts. */
+export async function requireVacantFile(path: string): Promise<void> {
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw occupied(path);
+}
+
+function occupied(path: string, cause?: unknown): HimplosError {
+  return new HimplosError('conflict', `cannot write ${path}: there is a file of that name`, {
+    hint: 'name another file, or remove that one first',
+    cause,
+  });
+}

@@ -1,0 +1,57 @@
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
+
+/** Where the compiled kernel is kept, so that neither users nor bundlers need the compiler. */
+export const KERNEL_FILE = fileURLToPath(new URL('../../shared/kernel/kernel-bytes.ts', import.meta.url));
+
+const SOURCE = 'shared/kernel/assembly/index.ts';
+
+/** The text of kernel-bytes.ts: both variants of shared/kernel/assembly, compiled. The same sources give the same text. */
+export async function makeKernelFile(): Promise<string> {
+  const simd = await compile(['simd']);
+  const relaxed = await compile(['simd', 'relaxed-simd']);
+  return `// Compiled from ${SOURCE} by functions/build/kernel.ts: npm run build:kernel.
+
+/** WebAssembly with SIMD, in base64. */
+export const SIMD_KERNEL =
+  '${simd}';
+
+/** The same with relaxed SIMD: fused multiply–add and products of bytes. */
+export const RELAXED_SIMD_KERNEL =
+  '${relaxed}';
+`;
+}
+
+async function compile(features: readonly string[]): Promise<string> {
+  const files = new Map<string, Uint8Array>();
+  const { error, stderr } = await asc.main(
+    [
+      SOURCE,
+      ...[
+        '--outFile',
+        'kernel.wasm',
+        '--runtime',
+        'stub',
+        '--use',
+        'abort=',
+        '--noAssert',
+        '-O3',
+        '--converge',
+      ],
+      // 112: v128 in signatures, which only matters to functions that are exported from the module.
+      ...['--disableWarning', '112', ...features.flatMap((feature) => ['--enable', feature])],
+    ],
+    { writeFile: (name, contents) => void files.set(name, contents as Uint8Array) },
+  );
+  const bytes = files.get('kernel.wasm');
+  if (error !== null || bytes === undefined) {
+    throw new Error(`the kernel does not compile: ${stderr.toString().slice(0, 2000)}`, { cause: error });
+  }
+  return Buffer.from(bytes).toString('base64');
+}
+
+if (import.meta.main) {
+  process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
+  await writeFile(KERNEL_FILE, await makeKernelFile());
+}

@@ -1,0 +1,263 @@
+import {
+  bias,
+  CLASS_FACTS,
+  classes,
+  contenders,
+  facts,
+  featureBytes,
+  features,
+  logitStride,
+  logits,
+  predicted,
+  products,
+  quantised,
+  stride,
+  upper,
+  weight,
+  width,
+} from './memory';
+import { dotBytes, highDoubles, lowDoubles, multiplyAdd, sumLanes, sumPair } from './simd';
+
+// The argmax of the original logits is all that HIMPLoS needs of them, so W is read as bytes: a quarter of the
+// traffic. Write W_c = a_c·z_c + e_c and h = m + t·q + r with whole numbers z (−127…127) and q (0…127). Then
+//   f_c = b_c + m·ΣW_c + t·(a_c·⟨z_c, q⟩ + q̄·Σe_c)  +  t·⟨e_c, q − q̄⟩ + ⟨W_c, r⟩,
+// and by Cauchy–Schwarz the last two terms are at most t·‖e_c‖·‖q − q̄‖ + ‖W_c‖·‖r‖. Classes whose upper bound
+// reaches the highest lower bound contend; they are computed in float32, then those that still cannot be told
+// apart in float64, in the order of the reference implementation. The result is the exact argmax, always.
+
+/** Features beyond this would overflow float32 sums; such samples are left to the caller. */
+const MAX_FEATURE: f32 = 1e15;
+/** Share of the magnitudes that covers every rounding of the float64 bounds, with room to spare. */
+const SLACK: f64 = 1e-12;
+
+let smallest: f64 = 0; // m
+let step: f64 = 0; // t
+let mean: f64 = 0; // q̄
+let spread: f64 = 0; // ‖q − q̄‖
+let residual: f64 = 0; // ‖r‖
+let norm: f64 = 0; // ‖h‖
+
+/**
+ * Stores argmax f (ties: the lowest index) for each of `rows` samples, from W as bytes; −1 where a feature is
+ * beyond what float32 sums can hold.
+ */
+export function certifyArgmax(rows: i32): void {
+  for (let row = 0; row < rows; row++) {
+    const h = features + ((<usize>row * <usize>stride) << 2);
+    let best = -1;
+    if (quantiseFeatures(h)) {
+      multiplyBytes();
+      const n = boundLogits();
+      const f = logits + ((<usize>row * <usize>logitStride()) << 2);
+      computeContenders(h, f, n);
+      best = pick(h, f, n);
+    }
+    store<i32>(predicted + ((<usize>row) << 2), best);
+  }
+}
+
+/** As `certifyArgmax`, from logits that `computeLogits` has left. */
+export function certifyLogits(rows: i32): void {
+  for (let row = 0; row < rows; row++) {
+    const h = features + ((<usize>row * <usize>stride) << 2);
+    for (let c = 0; c < classes; c++) store<i32>(contenders + ((<usize>c) << 2), c);
+    const isSmall = quantiseFeatures(h);
+    const f = logits + ((<usize>row * <usize>logitStride()) << 2);
+    store<i32>(predicted + ((<usize>row) << 2), isSmall ? pick(h, f, classes) : -1);
+  }
+}
+
+/** Features as bytes with what the bounds need of them; false when one is too large. */
+function quantiseFeatures(h: usize): bool {
+  const bytes = (<usize>stride) << 2;
+  let low = v128.load(h);
+  let high = low;
+  for (let at: usize = 16; at < bytes; at += 16) {
+    const x = v128.load(h + at);
+    low = f32x4.min(low, x);
+    high = f32x4.max(high, x);
+  }
+  low = f32x4.min(low, v128.shuffle<f32>(low, low, 2, 3, 0, 1));
+  high = f32x4.max(high, v128.shuffle<f32>(high, high, 2, 3, 0, 1));
+  const m = min<f32>(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1));
+  const top = max<f32>(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1));
+  if (!(top <= MAX_FEATURE && m >= -MAX_FEATURE)) return false;
+  smallest = m;
+  step = (<f64>top - <f64>m) / 127;
+  // A range too narrow for its reciprocal becomes all residual: correct, only wider bounds.
+  const scale = step > 1e-30 ? <f32>(1 / step) : 0;
+  const scales = f32x4.splat(scale);
+  const lows = f32x4.splat(m);
+  const m2 = f64x2.splat(smallest);
+  const t2 = f64x2.splat(step);
+  let sum = i32x4.splat(0);
+  let squares = i32x4.splat(0);
+  let residuals = f64x2.splat(0);
+  let norms = f64x2.splat(0);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const x = v128.load(h + at);
+    const level = f32x4.nearest(f32x4.mul(f32x4.sub(x, lows), scales));
+    const q = i32x4.min_s(i32x4.trunc_sat_f32x4_s(level), i32x4.splat(127));
+    const words = i16x8.narrow_i32x4_s(q, q);
+    store<i32>(featureBytes + (at >> 2), i32x4.extract_lane(i8x16.narrow_i16x8_u(words, words), 0));
+    sum = i32x4.add(sum, q);
+    squares = i32x4.add(squares, i32x4.mul(q, q));
+    const x0 = lowDoubles(x);
+    const x1 = highDoubles(x);
+    const r0 = f64x2.sub(x0, f64x2.add(m2, f64x2.mul(t2, f64x2.convert_low_i32x4_s(q))));
+    const q1 = v128.shuffle<i32>(q, q, 2, 3, 0, 1);
+    const r1 = f64x2.sub(x1, f64x2.add(m2, f64x2.mul(t2, f64x2.convert_low_i32x4_s(q1))));
+    residuals = f64x2.add(residuals, f64x2.add(f64x2.mul(r0, r0), f64x2.mul(r1, r1)));
+    norms = f64x2.add(norms, f64x2.add(f64x2.mul(x0, x0), f64x2.mul(x1, x1)));
+  }
+  // Sums of squares of bytes stay below 2³¹ for a stride up to 4 · 133,000 (the caller allows 2¹⁶).
+  const total = <f64>sumInts(sum);
+  mean = total / <f64>stride;
+  spread = sqrt(max<f64>(<f64>sumInts(squares) - total * mean, 0) + 1e-6);
+  residual = sqrt(sumPair(residuals));
+  norm = sqrt(sumPair(norms));
+  return true;
+}
+
+/** ⟨z_c, q⟩ for all classes. */
+function multiplyBytes(): void {
+  const bytes = <usize>stride;
+  const q = featureBytes;
+  for (let c = 0; c < classes; c += 4) {
+    const z0 = quantised + <usize>c * bytes;
+    const z1 = z0 + bytes,
+      z2 = z1 + bytes,
+      z3 = z2 + bytes;
+    let a0 = i32x4.splat(0),
+      a1 = a0,
+      a2 = a0,
+      a3 = a0;
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const x = v128.load(q + at);
+      a0 = dotBytes(v128.load(z0 + at), x, a0);
+      a1 = dotBytes(v128.load(z1 + at), x, a1);
+      a2 = dotBytes(v128.load(z2 + at), x, a2);
+      a3 = dotBytes(v128.load(z3 + at), x, a3);
+    }
+    const out = products + ((<usize>c) << 2);
+    store<i32>(out, sumInts(a0), 0);
+    store<i32>(out, sumInts(a1), 4);
+    store<i32>(out, sumInts(a2), 8);
+    store<i32>(out, sumInts(a3), 12);
+  }
+}
+
+/** Bounds every logit and lists the contenders; returns how many there are (at least one). */
+function boundLogits(): i32 {
+  const magnitude = abs(smallest) * sqrt(<f64>stride) + step * 127 * sqrt(<f64>stride);
+  const slope = step * spread;
+  let best: f64 = -Infinity;
+  for (let c = 0; c < classes; c++) {
+    const fact = facts + ((<usize>c * CLASS_FACTS) << 3);
+    const scale = load<f64>(fact, 0);
+    const weights = load<f64>(fact, 8);
+    const errors = load<f64>(fact, 16);
+    const errorNorm = load<f64>(fact, 24);
+    const weightNorm = load<f64>(fact, 32);
+    const b = load<f64>(fact, 40);
+    const product = <f64>load<i32>(products + ((<usize>c) << 2));
+    const estimate = b + smallest * weights + step * (scale * product + mean * errors);
+    const bound =
+      slope * errorNorm + weightNorm * residual + SLACK * (abs(b) + weightNorm * (magnitude + residual));
+    store<f64>(upper + ((<usize>c) << 3), estimate + bound);
+    best = max<f64>(best, estimate - bound);
+  }
+  let n = 0;
+  for (let c = 0; c < classes; c++) {
+    store<i32>(contenders + ((<usize>n) << 2), c);
+    n += i32(load<f64>(upper + ((<usize>c) << 3)) >= best);
+  }
+  return n;
+}
+
+/** The first `n` contenders' logits in float32, four at a time, exactly as `computeLogits` would. */
+function computeContenders(h: usize, f: usize, n: i32): void {
+  const bytes = (<usize>stride) << 2;
+  for (let i = 0; i < n; i += 4) {
+    const c0 = contender(i);
+    const c1 = contender(min(i + 1, n - 1));
+    const c2 = contender(min(i + 2, n - 1));
+    const c3 = contender(min(i + 3, n - 1));
+    const w0 = weight + <usize>c0 * bytes;
+    const w1 = weight + <usize>c1 * bytes;
+    const w2 = weight + <usize>c2 * bytes;
+    const w3 = weight + <usize>c3 * bytes;
+    let a0 = f32x4.splat(0),
+      a1 = a0,
+      a2 = a0,
+      a3 = a0;
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const x = v128.load(h + at);
+      a0 = multiplyAdd(v128.load(w0 + at), x, a0);
+      a1 = multiplyAdd(v128.load(w1 + at), x, a1);
+      a2 = multiplyAdd(v128.load(w2 + at), x, a2);
+      a3 = multiplyAdd(v128.load(w3 + at), x, a3);
+    }
+    put(f, c0, a0);
+    put(f, c1, a1);
+    put(f, c2, a2);
+    put(f, c3, a3);
+  }
+}
+
+function put(f: usize, c: i32, sum: v128): void {
+  const at = (<usize>c) << 2;
+  store<f32>(f + at, sumLanes(sum) + load<f32>(bias + at));
+}
+
+function contender(i: i32): i32 {
+  return load<i32>(contenders + ((<usize>i) << 2));
+}
+
+/** The argmax among the first `n` contenders, whose float32 logits are known. */
+function pick(h: usize, f: usize, n: i32): i32 {
+  // n additions in a row err by at most n·2⁻²⁴ of Σ|w·h| ≤ ‖W_c‖·‖h‖; twice that covers the rest.
+  const unit: f64 = (<f64>(stride >> 2) + 8) * 1.1920928955078125e-7;
+  let best: f64 = -Infinity;
+  for (let i = 0; i < n; i++) {
+    const c = contender(i);
+    const fact = facts + ((<usize>c * CLASS_FACTS) << 3);
+    const error = unit * (load<f64>(fact, 32) * norm + abs(load<f64>(fact, 40))) + 1e-37;
+    const value = <f64>load<f32>(f + ((<usize>c) << 2));
+    store<f64>(upper + ((<usize>i) << 3), value + error);
+    best = max<f64>(best, value - error);
+  }
+  let left = 0;
+  for (let i = 0; i < n; i++) {
+    const c = contender(i);
+    store<i32>(contenders + ((<usize>left) << 2), c);
+    left += i32(!(load<f64>(upper + ((<usize>i) << 3)) < best));
+  }
+  if (left === 1) return contender(0);
+  let top: f64 = -Infinity;
+  let winner = -1;
+  for (let i = 0; i < left; i++) {
+    const c = contender(i);
+    const value = exactLogit(h, c);
+    if (value > top) {
+      top = value;
+      winner = c;
+    }
+  }
+  return winner;
+}
+
+/** f_c in float64, summed in the order of the reference implementation. */
+function exactLogit(h: usize, c: i32): f64 {
+  const w = weight + ((<usize>c * <usize>stride) << 2);
+  let sum: f64 = 0;
+  for (let l: usize = 0; l < <usize>width; l++) {
+    sum += <f64>load<f32>(w + (l << 2)) * <f64>load<f32>(h + (l << 2));
+  }
+  return sum + <f64>load<f32>(bias + ((<usize>c) << 2));
+}
+
+function sumInts(x: v128): i32 {
+  const pairs = i32x4.add(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}

@@ -1,0 +1,28 @@
+// The kernel's entry: everything the TypeScript side calls. See ../rationale.md for the choices and measurements.
+export { certifyArgmax, certifyLogits } from './certified-argmax';
+export {
+  cosine,
+  featureSquare,
+  largestShaped,
+  prototypeSquare,
+  scaleShaped,
+  sumExponentials,
+} from './finish';
+export { computeLogits } from './logits';
+export {
+  allocate,
+  bias,
+  classStride,
+  features,
+  logitStride,
+  logits,
+  maskStride,
+  masks,
+  predicted,
+  prototype,
+  shaped,
+  stride,
+  weight,
+} from './memory';
+export { prepareHead } from './prepare';
+export { shapeLogits } from './shaped-logits';

@@ -1,0 +1,97 @@
+// Where everything lies in the instance's memory. One instance serves one head, so these are plain globals.
+
+/** C, the number of logits. */
+export let classes: i32 = 0;
+/** L, the number of penultimate features. */
+export let width: i32 = 0;
+/** L rounded up to a multiple of 16: floats between two rows of features or weights. The padding is zero. */
+export let stride: i32 = 0;
+/** C rounded up to a multiple of 8: floats between two rows of logits or of the transposed weights. */
+export let classStride: i32 = 0;
+
+/** Samples, `stride` floats each: the caller writes them. */
+export let features: usize = 0;
+/** b, `classStride` floats. */
+export let bias: usize = 0;
+/** W by class, `stride` floats each; PADDING rows of zeros follow, so that tiles need no remainder. */
+export let weight: usize = 0;
+/** W by channel, `classStride` floats each. 0 where it is not kept. */
+export let transposed: usize = 0;
+/** W by class as signed bytes, `stride` each; PADDING rows of zeros follow. 0 where it is not kept. */
+export let quantised: usize = 0;
+/** CLASS_FACTS float64 numbers a class: what the error bound of the bytes needs (see certified-argmax.ts). */
+export let facts: usize = 0;
+/** Original logits, `logitStride()` floats a sample. */
+export let logits: usize = 0;
+/** Logits of the shaped features, `classStride` floats a sample. */
+export let shaped: usize = 0;
+/** argmax of the original logits, one i32 a sample. */
+export let predicted: usize = 0;
+/** For each sample, the mask of its predicted class: ⌈L/8⌉ bytes, which the caller writes, and at least one more. */
+export let masks: usize = 0;
+export let maskStride: i32 = 0;
+/** The prototype of one sample's predicted class, `stride` floats; the caller writes it. */
+export let prototype: usize = 0;
+/** Scratch for one sample: bytes of the quantised features, and their integer products. */
+export let featureBytes: usize = 0;
+export let products: usize = 0;
+/** Scratch: upper bounds (float64 a class) and a list of classes. */
+export let upper: usize = 0;
+export let contenders: usize = 0;
+/** Scratch: addresses and coefficients of the channels of one block. */
+export let channelRows: usize = 0;
+export let channelFactors: usize = 0;
+
+/** Rows of zeros after W: the tallest tile, less one, rounded up. */
+export const PADDING: i32 = 8;
+export const CLASS_FACTS: i32 = 6;
+/** Channels of one pass of the second product: 128 rows of W of 1000 classes are 512 KB, within a core's L2. */
+export const CHANNEL_BLOCK: i32 = 128;
+
+let end: usize = 0;
+
+/**
+ * Lays out memory for a head and up to `rows` samples at once; all of it is zero. `hasChannels` keeps W by channel
+ * too, for `shapeLogits`; `hasBytes` W as bytes, for `certifyArgmax`. Returns false when the memory cannot grow.
+ */
+export function allocate(c: i32, l: i32, rows: i32, hasChannels: bool, hasBytes: bool): bool {
+  classes = c;
+  width = l;
+  stride = (l + 15) & ~15;
+  classStride = (c + 7) & ~7;
+  maskStride = (((l + 7) >> 3) + 16) & ~15;
+  end = (__heap_base + 63) & ~63;
+  const rowBytes = (<usize>stride) << 2;
+  const classBytes = (<usize>classStride) << 2;
+  features = take(<usize>(rows + 1) * rowBytes);
+  bias = take((<usize>(classStride + PADDING)) << 2);
+  weight = take(<usize>(c + PADDING) * rowBytes);
+  transposed = hasChannels ? take(<usize>l * classBytes) : 0;
+  quantised = hasBytes ? take(<usize>(c + PADDING) * <usize>stride) : 0;
+  facts = take((<usize>c * CLASS_FACTS) << 3);
+  logits = take(<usize>(rows + 1) * <usize>logitStride() * 4);
+  shaped = take(<usize>rows * classBytes);
+  predicted = take((<usize>rows) << 2);
+  masks = take(<usize>rows * <usize>maskStride);
+  prototype = take(rowBytes);
+  featureBytes = take(<usize>stride);
+  products = take((<usize>(c + PADDING)) << 2);
+  upper = take((<usize>c) << 3);
+  contenders = take((<usize>c) << 2);
+  channelRows = take((<usize>(CHANNEL_BLOCK + 8)) << 2);
+  channelFactors = take((<usize>(CHANNEL_BLOCK + 8)) << 2);
+  const pages = <i32>((end + 0xffff) >> 16) - memory.size();
+  return pages <= 0 || memory.grow(pages) >= 0;
+}
+
+/** Floats between two samples' original logits: room for the last tile to write past C. */
+export function logitStride(): i32 {
+  return classStride + PADDING;
+}
+
+/** Cuts the next piece, beginning at a cache line. */
+function take(bytes: usize): usize {
+  const at = end;
+  end = (end + bytes + 63) & ~63;
+  return at;
+}

@@ -1,0 +1,135 @@
+import { HimplosError } from '../errors.ts';
+import { argmax } from '../maths/logit-sums.ts';
+import { f64, type Tensors } from '../tensor.ts';
+import { type Batch, blockCount, type Reducer, type ReducerContext, type Statistic } from './contract.ts';
+import { SumTree } from './sum-tree.ts';
+
+/** Counts and feature sums of the rows of each class. */
+export interface ClassSums {
+  /** C. */
+  readonly classes: number;
+  /** L. */
+  readonly width: number;
+  /** C row counts. */
+  readonly counts: Float64Array;
+  /** C × L sums of features, row-major. */
+  readonly sums: Float64Array;
+}
+
+/** Sums over the training rows labelled c. Fails on a row without a label. */
+export const classSums: Statistic<ClassSums> = {
+  key: 'class-sums',
+  over: 'train',
+  create: (context) => new ClassSumReducer(context, (_, label) => label),
+};
+
+/** Sums over the training rows labelled c that the classifier also predicts as c. Fails on a row without a label. */
+export const correctClassSums: Statistic<ClassSums> = {
+  key: 'correct-class-sums',
+  over: 'train',
+  create: (context) => {
+    const { classes } = context.head;
+    return new ClassSumReducer(context, (batch, label, row) =>
+      argmax(batch.logits(), row * classes, classes) === label ? label : SKIP,
+    );
+  },
+};
+
+/** C × L means, row-major; a class without rows has a row of zeros. */
+export function classMeans({ classes, width, counts, sums }: ClassSums): Float64Array {
+  const means = new Float64Array(classes * width);
+  for (let c = 0; c < classes; c++) {
+    const count = counts[c]!;
+    if (count === 0) continue;
+    for (let i = c * width; i < (c + 1) * width; i++) means[i] = sums[i]! / count;
+  }
+  return means;
+}
+
+/** Mean over all rows, L values. There must be at least one row. */
+export function overallMean({ classes, width, counts, sums }: ClassSums): Float64Array {
+  const mean = new Float64Array(width);
+  for (let c = 0; c < classes; c++) {
+    for (let l = 0; l < width; l++) mean[l]! += sums[c * width + l]!;
+  }
+  const rows = countRows(counts);
+  for (let l = 0; l < width; l++) mean[l]! /= rows;
+  return mean;
+}
+
+/** Rows of all classes together. */
+export function countRows(counts: Float64Array): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
+
+const SKIP = -1;
+
+/** The class that a row counts for, or SKIP. */
+type RowClass = (batch: Batch, label: number, row: number) => number;
+
+class ClassSumReducer implements Reducer<ClassSums> {
+  readonly #classes: number;
+  readonly #width: number;
+  readonly #counts: Float64Array;
+  readonly #tree: SumTree;
+  readonly #classOf: RowClass;
+
+  constructor({ head, totalRows }: ReducerContext, classOf: RowClass) {
+    this.#classes = head.classes;
+    this.#width = head.width;
+    this.#counts = new Float64Array(head.classes);
+    this.#tree = new SumTree(head.classes * head.width, blockCount(totalRows));
+    this.#classOf = classOf;
+  }
+
+  add(batch: Batch): void {
+    const sums = this.#tree.leaf;
+    for (let row = 0; row < batch.rows; row++) {
+      const label = batch.labels[row]!;
+      if (label < 0) throw missingLabel(batch.firstRow + row);
+      const c = this.#classOf(batch, label, row);
+      if (c === SKIP) continue;
+      this.#counts[c]! += 1;
+      addRow(sums, c * this.#width, batch.features, row * this.#width, this.#width);
+    }
+  }
+
+  endBlock(index: number): void {
+    this.#tree.endBlock(index);
+  }
+
+  merge(saved: Tensors): void {
+    const { counts } = saved;
+    if (counts?.dtype !== 'F64' || counts.data.length !== this.#classes) {
+      throw new HimplosError('bad-input', `class sums: expected ${this.#classes} counts, got another state`, {
+        hint: 'merge partial results of one calibration only',
+      });
+    }
+    this.#tree.merge(saved);
+    // Counts are whole numbers below 2^53: their sum is exact in any order.
+    for (let c = 0; c < this.#classes; c++) this.#counts[c]! += counts.data[c]!;
+  }
+
+  save(): Tensors {
+    return { counts: f64(this.#counts.slice(), this.#classes), ...this.#tree.save() };
+  }
+
+  result(): ClassSums {
+    return {
+      classes: this.#classes,
+      width: this.#width,
+      counts: this.#counts.slice(),
+      sums: this.#tree.total(),
+    };
+  }
+}
+
+function addRow(sums: Float64Array, to: number, features: Float32Array, from: number, width: number): void {
+  for (let l = 0; l < width; l++) sums[to + l]! += features[from + l]!;
+}
+
+function missingLabel(row: number): HimplosError {
+  return new HimplosError('bad-input', `training row ${row}: expected a class label, got none`, {
+    hint: 'give labels with the training features, or choose a method that needs none, such as energy',
+  });
+}

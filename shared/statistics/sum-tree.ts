@@ -1,0 +1,132 @@
+import { HimplosError } from '../errors.ts';
+import { f64, type Tensors } from '../tensor.ts';
+
+/** A sum over the blocks `first … first + 2^level − 1`, `first` a multiple of 2^level. */
+interface Node {
+  readonly level: number;
+  readonly first: number;
+  readonly values: Float64Array;
+}
+
+/**
+ * Adds up one vector a block so that the result does not depend, bit for bit, on who summed which blocks: blocks
+ * are the leaves of a fixed binary tree over 0 … blocks − 1, and only siblings are ever added. Floating-point
+ * addition is not associative; a fixed tree makes that harmless (and keeps the error at O(log blocks), as in
+ * pairwise summation: Higham, SIAM J. Sci. Comput. 14(4), 1993).
+ *
+ * In block order at most ⌊log2 blocks⌋ + 1 vectors are alive, the current leaf included.
+ */
+export class SumTree {
+  readonly #length: number;
+  readonly #blocks: number;
+  readonly #nodes = new Map<string, Node>();
+  #leaf: Float64Array;
+
+  /**
+   * @param length values in a block's vector
+   * @param blocks number of blocks of the whole source
+   */
+  constructor(length: number, blocks: number) {
+    this.#length = length;
+    this.#blocks = blocks;
+    this.#leaf = new Float64Array(length);
+  }
+
+  /** The vector of the block being read, zero at its beginning: add to it in place. Fetch it again for each batch. */
+  get leaf(): Float64Array {
+    return this.#leaf;
+  }
+
+  /** Ends block `index`, and starts another with zeros. Throws `bad-input` when the block was there before. */
+  endBlock(index: number): void {
+    const spare = this.#insert({ level: 0, first: index, values: this.#leaf });
+    this.#leaf = spare?.fill(0) ?? new Float64Array(this.#length);
+  }
+
+  /** Sums so far, one tensor a node; the current leaf must be empty. */
+  save(): Tensors {
+    const nodes = [...this.#nodes.values()].sort((a, b) => a.first - b.first);
+    return Object.fromEntries(
+      nodes.map(({ level, first, values }) => [`sum.${level}.${first}`, f64(values, this.#length)]),
+    );
+  }
+
+  /** Adds nodes that another tree saved; tensors of other names are left alone. Throws `bad-input`. */
+  merge(saved: Tensors): void {
+    for (const [name, tensor] of Object.entries(saved)) {
+      const [, level, first] = /^sum\.(\d{1,2})\.(\d{1,15})$/.exec(name)?.map(Number) ?? [];
+      if (level === undefined || first === undefined) continue;
+      const isOurs = first % 2 ** level === 0 && first + 2 ** level <= this.#blocks;
+      if (!isOurs || tensor.dtype !== 'F64' || tensor.data.length !== this.#length) {
+        throw new HimplosError(
+          'bad-input',
+          `partial sums: expected ${this.#length} F64 values over blocks below ${this.#blocks}, got ${name} ${tensor.dtype} [${tensor.shape}]`,
+          { hint: 'merge partial results of one calibration only' },
+        );
+      }
+      this.#insert({ level, first, values: tensor.data.slice() });
+    }
+  }
+
+  /** The sum over all blocks. Throws `bad-input` naming the blocks that are missing. */
+  total(): Float64Array {
+    const total = new Float64Array(this.#length);
+    let next = 0;
+    for (const { level, first, values } of [...this.#nodes.values()].sort((a, b) => a.first - b.first)) {
+      if (first !== next) throw missingBlocks(next, first - 1);
+      next = first + 2 ** level;
+      addTo(total, values);
+    }
+    if (next !== this.#blocks) throw missingBlocks(next, this.#blocks - 1);
+    return total;
+  }
+
+  /** Puts a node in its place and adds up complete pairs; returns a vector that became free. */
+  #insert(node: Node): Float64Array | undefined {
+    this.#requireUnseen(node);
+    let { level, first, values } = node;
+    let spare: Float64Array | undefined;
+    for (;;) {
+      const key = keyOf(level, first ^ (2 ** level));
+      const sibling = this.#nodes.get(key);
+      if (sibling === undefined) break;
+      this.#nodes.delete(key);
+      // Addition is commutative to the bit, so it does not matter which of the two came first.
+      addTo(sibling.values, values);
+      spare = values;
+      values = sibling.values;
+      first = Math.min(first, sibling.first);
+      level++;
+    }
+    this.#nodes.set(keyOf(level, first), { level, first, values });
+    return spare;
+  }
+
+  #requireUnseen({ level, first }: Node): void {
+    for (const other of this.#nodes.values()) {
+      if (first < other.first + 2 ** other.level && other.first < first + 2 ** level) {
+        throw new HimplosError(
+          'bad-input',
+          `partial sums: block ${Math.max(first, other.first)} comes twice`,
+          {
+            hint: 'merge each shard once',
+          },
+        );
+      }
+    }
+  }
+}
+
+function keyOf(level: number, first: number): string {
+  return `${level}.${first}`;
+}
+
+function addTo(sum: Float64Array, values: Float64Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!;
+}
+
+function missingBlocks(first: number, last: number): HimplosError {
+  return new HimplosError('bad-input', `partial sums: blocks ${first} to ${last} are missing`, {
+    hint: 'merge the partial results of every shard',
+  });
+}

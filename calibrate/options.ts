@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { HimplosError } from '../shared/errors.ts';
+import { suggest } from '../shared/methods/suggest.ts';
 import { DEVICES, type Device } from './session.ts';
 
 /** How images become features; shared by every command that takes images. */
@@ -57,6 +58,7 @@ export function parseCount(option: string, max: number): (text: string) => numbe
     throw new HimplosError(
       'bad-usage',
       `${option}: expected a whole number from 1 to ${max}, got ${quote(text)}`,
+      { hint: `for example ${option} ${Math.min(64, max)}` },
     );
   };
 }
@@ -78,7 +80,9 @@ export function parseChoice<Choice extends string>(
   return (text) => {
     const choice = choices.find((known) => known === text);
     if (choice !== undefined) return choice;
-    throw new HimplosError('bad-usage', `${option}: expected ${choices.join(', ')}, got ${quote(text)}`);
+    throw new HimplosError('bad-usage', `${option}: expected ${choices.join(', ')}, got ${quote(text)}`, {
+      hint: suggest(text, choices) ?? `for example ${option} ${choices[0]}`,
+    });
   };
 }
 

@@ -33,6 +33,7 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => write(withHint(text)),
     })
     .showSuggestionAfterError()
     .enablePositionalOptions();
@@ -56,28 +57,28 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
       finish(await features(sources, options, io));
     });
 
-  addMethodOptions(
-    addPreprocessOptions(
-      addRunOptions(add('calibrate', 'make a detector from a classifier and labelled data')),
-    ),
-  )
-    .option('--model <file>', 'ONNX classifier')
-    .option('--head <file>', 'the last linear layer alone, for feature sources: .safetensors or .npy')
-    .requiredOption('--train <source>', 'labelled training data (repeatable)', collectValues)
-    .requiredOption('--calibration <source>', 'held-out in-distribution data (repeatable)', collectValues)
-    .option('--evaluation <source>', 'a third labelled set, for honest figures (repeatable)', collectValues)
-    .option('--ood <name=source>', 'out-of-distribution data to measure on (repeatable)', collectValues)
+  addMethodOptions(addInputOptions(add('calibrate', 'make a detector from a classifier and labelled data')))
     .requiredOption('--out <dir>', 'new folder for the detector')
     .option('--name <name>', 'what to call the detector')
-    .option('--classes <file>', 'class names in the order of the logits, one a line')
-    .option('--allow-missing-classes', 'accept classes without training images')
-    .option('--allow-overlap', 'accept images that stand in two roles')
-    .option('--head-input <tensor>', 'name of the tensor that feeds the last linear layer')
     .option('--tpr <share>', 'share of in-distribution samples to accept', parseTpr, 0.95)
     .option('--json', 'print the results as JSON')
     .action(async (options) => {
       const { calibrate } = await import('./commands/calibrate.ts');
       finish(await calibrate(options, io));
+    });
+
+  addInputOptions(add('compare', 'fit many methods on your data and see which wins'))
+    .option('--methods <spec,...>', 'method specs, or all', collectValues)
+    .option(
+      '--format <name>',
+      'table, json, csv or markdown',
+      parseChoice('--format', RESULT_FORMATS),
+      'table',
+    )
+    .option('--out <file>', 'write there instead of printing')
+    .action(async (options) => {
+      const { compare } = await import('./commands/compare.ts');
+      finish(await compare(options, io));
     });
 
   addRunOptions(add('evaluate', 'measure a detector, or several methods, on labelled data'))
@@ -110,6 +111,21 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
 const RESULT_FORMATS = ['table', 'json', 'csv', 'markdown'] as const;
 const SCORE_FORMATS = ['jsonl', 'csv'] as const;
 
+/** A classifier or a head, and data in roles: what every command that fits methods takes. */
+function addInputOptions(command: Command): Command {
+  return addPreprocessOptions(addRunOptions(command))
+    .option('--model <file>', 'ONNX classifier')
+    .option('--head <file>', 'the last linear layer alone, for feature sources: .safetensors or .npy')
+    .option('--head-input <tensor>', 'name of the tensor that feeds the last linear layer')
+    .requiredOption('--train <source>', 'labelled training data (repeatable)', collectValues)
+    .requiredOption('--calibration <source>', 'held-out in-distribution data (repeatable)', collectValues)
+    .option('--evaluation <source>', 'a third labelled set, for honest figures (repeatable)', collectValues)
+    .option('--ood <name=source>', 'out-of-distribution data to measure on (repeatable)', collectValues)
+    .option('--classes <file>', 'class names in the order of the logits, one a line')
+    .option('--allow-missing-classes', 'accept classes without training images')
+    .option('--allow-overlap', 'accept images that stand in two roles');
+}
+
 function addMethodOptions(command: Command): Command {
   return command
     .option('--method <spec>', 'method and parameters, for example himplos:mask=50,clip=p95')
@@ -117,6 +133,13 @@ function addMethodOptions(command: Command): Command {
     .option('--clip <value>', 'himplos: upper bound of activations: p95, 1.0 or none')
     .option('--smoothing <kind>', 'himplos: scale, none or enhance:20')
     .option('--score <kind>', 'himplos: energy, msp, maxlogit or odin');
+}
+
+/** Commander's errors say what is wrong, and sometimes in brackets what may have been meant. */
+function withHint(text: string): string {
+  const [message, meant] = text.trimEnd().split(/\n\((Did you mean .+)\)$/);
+  const hint = meant?.replace(/^D/, 'd') ?? 'himplos --help and himplos COMMAND --help say what is expected';
+  return `${message}\nhint: ${hint}\n`;
 }
 
 function report(error: unknown, io: Io): number {

@@ -1,16 +1,23 @@
 import type { TextOutput } from './io.ts';
 
 /** Tells a person how far a long piece of work is. */
-export interface Task {
+export interface Task extends Disposable {
   /** `count` more units are done. */
   advance(count: number): void;
+  /** Writes a sentence on a line of its own. */
+  say(sentence: string): void;
   /** The work is done; `note` stands behind its line. */
   finish(note?: string): void;
+  /** Leaves a task that failed, so that what is written next begins a line. */
+  [Symbol.dispose](): void;
 }
 
 /** Milliseconds between two updates: often enough to look alive, seldom enough to cost nothing. */
 const TERMINAL_INTERVAL_MS = 100;
 const PLAIN_INTERVAL_MS = 10_000;
+
+/** Back to the first column, and erase to the end of the line. */
+const CLEAR_LINE = '\r\x1b[K';
 
 /**
  * Starts a task of `total` units. On a terminal one line is rewritten, with rate and time left; elsewhere a plain
@@ -28,6 +35,7 @@ export function startTask(
   const startMs = nowMs();
   let done = 0;
   let writtenMs = startMs;
+  let isLineOpen = false;
 
   function line(): string {
     const seconds = Math.max(nowMs() - startMs, 1) / 1000;
@@ -43,12 +51,21 @@ export function startTask(
       const now = nowMs();
       if (now - writtenMs < (isTerminal ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
       writtenMs = now;
-      output.write(isTerminal ? `\r\x1b[K${cutTo(line(), output.columns)}` : `${line()}\n`);
+      isLineOpen = isTerminal;
+      output.write(isTerminal ? `${CLEAR_LINE}${cutTo(line(), output.columns)}` : `${line()}\n`);
+    },
+    say(sentence) {
+      output.write(`${isLineOpen ? CLEAR_LINE : ''}${sentence}\n`);
+      isLineOpen = false;
     },
     finish(note = '') {
       const seconds = Math.max(nowMs() - startMs, 1) / 1000;
       const text = `${label}: ${done} ${unit} in ${formatSeconds(seconds)}${note === '' ? '' : `, ${note}`}`;
-      output.write(isTerminal ? `\r\x1b[K${text}\n` : `${text}\n`);
+      this.say(text);
+    },
+    [Symbol.dispose]() {
+      if (isLineOpen) output.write('\n');
+      isLineOpen = false;
     },
   };
 }

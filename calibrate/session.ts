@@ -3,6 +3,11 @@ import { availableParallelism } from 'node:os';
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
 import { HimplosError } from '../shared/errors.ts';
 
+// From 1.29 on, onnxruntime's Linux and macOS builds tell Microsoft about every model they load (file name, hashes of
+// graph and weights), and leave a file in TMPDIR doing so. Users' models are nobody's business. Read when the first
+// session is made.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** What a user may ask for; `auto` takes a GPU where one works and the CPU otherwise. */
 export const DEVICES = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];

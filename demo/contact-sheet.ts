@@ -40,7 +40,7 @@ const LETTER = ZOOM * (GLYPH_WIDTH + 1);
 const LINE = ZOOM * (GLYPH_HEIGHT + 2);
 const FRAMED = ZOOM * PICTURE_SIDE + 2 * FRAME;
 /** From one tile to the next, across and down. */
-export const TILE_STEP = { x: FRAMED + GAP, y: FRAMED + 2 * LINE + GAP + 4 } as const;
+const TILE_STEP = { x: FRAMED + GAP, y: FRAMED + 2 * LINE + GAP + 4 } as const;
 const TITLE_HEIGHT = LINE + GAP;
 /** Letters of a caption that fit below a tile; longer ones are cut. */
 const CAPTION_LETTERS = Math.floor((FRAMED + GAP) / LETTER);

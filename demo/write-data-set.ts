@@ -17,40 +17,66 @@ export const dataSetPaths = {
   unknown: (set: string) => `unknown/${set}`,
 } as const;
 
+export interface DataSetSizes {
+  readonly trainPerClass: number;
+  readonly calibrationPerClass: number;
+  readonly testPerClass: number;
+  readonly unknownPerSet: number;
+}
+
 /**
- * How many pictures each part has. Those of `train` are among the ones the network learned from, as a user's
- * training data would be.
+ * How many pictures each part of the demo has. Those of `train` are among the ones the network learned from, as a
+ * user's training data would be.
  */
-export const dataSetSizes = { trainPerClass: 200, calibrationPerClass: 80, testPerClass: 40, unknownPerSet: 200 };
+export const dataSetSizes: DataSetSizes = {
+  trainPerClass: 200,
+  calibrationPerClass: 80,
+  testPerClass: 40,
+  unknownPerSet: 200,
+};
 
 /** Pictures encoded at a time: enough to keep the encoder's threads busy. */
 const BATCH = 64;
 
-/** Draws the whole data set into a folder. The pixels are the same each time; the files as the encoder makes them. */
-export async function writeDataSet(folder: string): Promise<void> {
-  const { trainPerClass, calibrationPerClass, testPerClass, unknownPerSet } = dataSetSizes;
-  await writeTar(join(folder, dataSetPaths.train), drawKnown('train', trainPerClass));
-  await writeTar(join(folder, dataSetPaths.calibration), drawKnown('calibration', calibrationPerClass));
-  await writeFolder(join(folder, dataSetPaths.test), drawKnown('test', testPerClass));
+/**
+ * Draws the whole data set into a folder. The pixels are the same each time; the files as the encoder makes them.
+ * Throws the signal's reason when it is aborted.
+ */
+export async function writeDataSet(folder: string, sizes: DataSetSizes, signal: AbortSignal): Promise<void> {
+  const { trainPerClass, calibrationPerClass, testPerClass, unknownPerSet } = sizes;
+  const encode = (pictures: Iterable<NamedPicture>) => encodeAll(pictures, signal);
+  await writeTar(join(folder, dataSetPaths.train), encode(drawKnown('train', trainPerClass)));
+  await writeTar(
+    join(folder, dataSetPaths.calibration),
+    encode(drawKnown('calibration', calibrationPerClass)),
+  );
+  await writeFolder(join(folder, dataSetPaths.test), encode(drawKnown('test', testPerClass)));
   for (const set of unknownSetNames) {
-    await writeFolder(join(folder, dataSetPaths.unknown(set)), drawUnknown(set, unknownPerSet));
+    await writeFolder(join(folder, dataSetPaths.unknown(set)), encode(drawUnknown(set, unknownPerSet)));
   }
 }
 
-async function writeTar(path: string, pictures: Iterable<NamedPicture>): Promise<void> {
+interface EncodedPicture {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+async function writeTar(path: string, pictures: AsyncIterable<EncodedPicture>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const archive = pack();
-  const written = pipeline(archive, createWriteStream(path));
-  for await (const { path: name, bytes } of encodeAll(pictures)) {
-    archive.entry({ name, mtime: new Date(0) }, Buffer.from(bytes));
-  }
-  archive.finalize();
-  await written;
+  const fill = async () => {
+    for await (const { path: name, bytes } of pictures) {
+      archive.entry({ name, mtime: new Date(0) }, Buffer.from(bytes));
+    }
+    archive.finalize();
+  };
+  const filled = fill().catch((error: Error) => archive.destroy(error)); // which ends the pipeline with it
+  await Promise.all([filled, pipeline(archive, createWriteStream(path))]);
 }
 
-async function writeFolder(folder: string, pictures: Iterable<NamedPicture>): Promise<void> {
+async function writeFolder(folder: string, pictures: AsyncIterable<EncodedPicture>): Promise<void> {
   const made = new Set<string>();
-  for await (const { path, bytes } of encodeAll(pictures)) {
+  for await (const { path, bytes } of pictures) {
     const target = join(folder, path);
     if (!made.has(dirname(target))) await mkdir(dirname(target), { recursive: true });
     made.add(dirname(target));
@@ -60,13 +86,15 @@ async function writeFolder(folder: string, pictures: Iterable<NamedPicture>): Pr
 
 async function* encodeAll(
   pictures: Iterable<NamedPicture>,
-): AsyncGenerator<{ readonly path: string; readonly bytes: Uint8Array }> {
-  const iterator = pictures[Symbol.iterator]();
-  for (;;) {
-    const batch = iterator.take(BATCH).toArray();
-    if (batch.length === 0) return;
-    yield* await Promise.all(
-      batch.map(async ({ path, picture }) => ({ path, bytes: await encodePicture(picture) })),
-    );
+  signal: AbortSignal,
+): AsyncGenerator<EncodedPicture> {
+  let batch: Promise<EncodedPicture>[] = [];
+  for (const { path, picture } of pictures) {
+    batch.push(encodePicture(picture).then((bytes) => ({ path, bytes })));
+    if (batch.length < BATCH) continue;
+    signal.throwIfAborted();
+    yield* await Promise.all(batch);
+    batch = [];
   }
+  yield* await Promise.all(batch);
 }

@@ -120,7 +120,9 @@ function requireOneHead({ model, head, headInput }: InputOptions): void {
     );
   }
   if (headInput !== undefined && model === undefined) {
-    throw new HimplosError('bad-usage', '--head-input names a tensor of --model, which was not given');
+    throw new HimplosError('bad-usage', '--head-input names a tensor of --model, which was not given', {
+      hint: 'give --model FILE.onnx, or leave --head-input out',
+    });
   }
 }
 

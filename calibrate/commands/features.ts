@@ -33,7 +33,9 @@ export async function features(
   for (const path of outputs) await requireVacantFile(path);
   const source = await openSources(addresses, { signal: io.signal });
   if (source.kind === 'features') {
-    throw new HimplosError('bad-usage', `${source.address}: expected images, these are features already`);
+    throw new HimplosError('bad-usage', `${source.address}: expected images, these are features already`, {
+      hint: 'himplos calibrate, evaluate and score take them as they are',
+    });
   }
   const preprocessing = await choosePreprocessing(options);
   await using classifier = await openClassifier(options.model, options);
@@ -68,7 +70,9 @@ export async function features(
 function outputPaths(out: string): [string] | [string, string] {
   if (/\.safetensors$/i.test(out)) return [out];
   if (/\.npy$/i.test(out)) return [out, out.replace(/\.npy$/i, '.labels.npy')];
-  throw new HimplosError('bad-usage', `--out ${out}: expected a name that ends in .safetensors or .npy`);
+  throw new HimplosError('bad-usage', `--out ${out}: expected a name that ends in .safetensors or .npy`, {
+    hint: 'for example --out features.safetensors',
+  });
 }
 
 /** Which logit a label is; undefined where the folders are not the model's classes, as in OOD data. */

@@ -1,8 +1,7 @@
 import { type LoadedDetector, loadDetector } from '../../shared/artifact/load-detector.ts';
-import { explainFlags } from '../../shared/methods/explain-flags.ts';
-import { conformalPValue } from '../../shared/metrics/p-values.ts';
 import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
+import { type Answer, answerOf } from '../calibration/answer.ts';
 import { openRowScorer } from '../calibration/row-scorer.ts';
 import { requireWidth } from '../features/gather-set.ts';
 import { openStoredImages } from '../features/stored-images.ts';
@@ -16,24 +15,6 @@ import { openSources } from '../sources/open-source.ts';
 export interface ScoreOptions extends RunOptions {
   readonly detector: string;
   readonly format: 'jsonl' | 'csv';
-}
-
-/** One sample's answer. */
-interface Answer {
-  readonly name: string;
-  readonly decision: 'id' | 'ood';
-  readonly score: number;
-  /** γ. */
-  readonly threshold: number;
-  /** Name of the predicted class. */
-  readonly class: string;
-  /** Its index among the logits. */
-  readonly predicted: number;
-  /** Conformal p-value: small speaks for out-of-distribution. */
-  readonly p: number;
-  /** To the predicted class's prototype; null for methods without one. */
-  readonly cosine: number | null;
-  readonly warnings: readonly string[];
 }
 
 /** `himplos score`: one line a sample, in the order of the sources. */
@@ -53,11 +34,7 @@ export async function score(addresses: readonly string[], options: ScoreOptions,
     const scores = await scorer.score(features, rows);
     const lines: string[] = [];
     for (let row = 0; row < rows; row++) {
-      const answer = answerOf(stored, nameOf(row), scores.score[row]!, {
-        predicted: scores.predicted[row]!,
-        cosine: scores.cosine[row]!,
-        flags: scores.flags[row]!,
-      });
+      const answer = answerOf(stored, nameOf(row), scores, row);
       if (answer.decision === 'id') accepted++;
       lines.push(format(answer));
     }
@@ -99,30 +76,6 @@ async function* featureRows(source: FeatureSource, { head }: LoadedDetector): As
   for await (const { features, rows, firstRow } of source.batches(ROWS)) {
     yield { features: features as Float32Array<ArrayBuffer>, rows, nameOf: (row) => `row ${firstRow + row}` };
   }
-}
-
-function answerOf(
-  { document, calibrationScores }: LoadedDetector,
-  name: string,
-  value: number,
-  {
-    predicted,
-    cosine,
-    flags,
-  }: { readonly predicted: number; readonly cosine: number; readonly flags: number },
-): Answer {
-  const { gamma } = document.threshold;
-  return {
-    name,
-    decision: value >= gamma && flags === 0 ? 'id' : 'ood',
-    score: value,
-    threshold: gamma,
-    class: document.classNames[predicted]!,
-    predicted,
-    p: conformalPValue(calibrationScores, value),
-    cosine: Number.isNaN(cosine) ? null : cosine,
-    warnings: explainFlags(flags),
-  };
 }
 
 const COLUMNS: readonly (keyof Answer)[] = [

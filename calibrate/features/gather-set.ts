@@ -64,19 +64,19 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
   const { extractor, preprocessing } = images;
   const { samples } = await source.survey();
   const spool = await Spool.open(context.folder, spoolKey(source, extractor, preprocessing), context.width);
-  const task = startTask(io.stderr, role.name, samples, 'images');
+  using task = startTask(io.stderr, role.name, samples, 'images');
   const digest = new SourceDigest();
   const labels: number[] = [];
   const names: string[] = [];
-  const skipped: string[] = [];
+  let skipped = 0;
   try {
     await extractFeatures(source, spool, {
       ...images,
       signal: io.signal,
-      onBad: (name, error) => {
-        skipped.push(name);
+      onBad: (_, error) => {
+        skipped++;
         task.advance(1);
-        io.stderr.write(`skipped ${name}: ${error.message}\n`);
+        task.say(`skipped: ${error.message}`);
       },
       onRow: (name, label, contentDigest) => {
         const index = label === undefined || role.indexOf === undefined ? -1 : role.indexOf(label);
@@ -90,9 +90,11 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
   } finally {
     await spool.close();
   }
-  task.finish(skipped.length === 0 ? '' : `${skipped.length} skipped`);
+  task.finish(skipped === 0 ? '' : `${skipped} skipped`);
   if (labels.length === 0) {
-    throw new HimplosError('bad-input', `${role.name} ${source.address}: none of its images can be decoded`);
+    throw new HimplosError('bad-input', `${role.name} ${source.address}: none of its images can be decoded`, {
+      hint: 'the lines above say why; give images that other programs open',
+    });
   }
   const stored = await openFeatureFile(
     spool.path,
@@ -106,7 +108,7 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
     width: context.width,
     labels: Int32Array.from(labels),
     digest: digest.hex(),
-    skipped: skipped.length,
+    skipped,
     nameOf: (row) => names[row]!,
     batches: (rows) => stored.batches(rows),
   };

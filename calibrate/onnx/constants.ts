@@ -17,14 +17,29 @@ const MAX_CHAIN = 16;
 /**
  * The value of a tensor that does not depend on the graph's inputs: an initialiser, a Constant node, or either of
  * them through Identity, Transpose, Cast between float types, Reshape and its kin, QuantizeLinear and
- * DequantizeLinear. Undefined for anything else.
+ * DequantizeLinear. Undefined for anything else, and for a constant without elements, so that no size of a shape
+ * exceeds the number of values there are.
  * Throws `bad-model` for a constant whose data do not fit its shape, `unsupported` for element types not read.
  */
 export function constantValue(index: GraphIndex, name: string, depth = 0): Constant | undefined {
+  if (index.constants.has(name)) return index.constants.get(name);
+  if (depth > MAX_CHAIN) return undefined;
+  const constant = evaluate(index, name, depth);
+  const usable = constant !== undefined && isWhole(constant) ? constant : undefined;
+  index.constants.set(name, usable);
+  return usable;
+}
+
+function isWhole({ shape, values }: Constant): boolean {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  return elements === values.length && shape.every((size) => size > 0 && Number.isInteger(size));
+}
+
+function evaluate(index: GraphIndex, name: string, depth: number): Constant | undefined {
   const tensor = index.initializer.get(name);
   if (tensor !== undefined) return tensorValues(tensor);
   const node = index.producer.get(name);
-  if (node === undefined || depth > MAX_CHAIN) return undefined;
+  if (node === undefined) return undefined;
   const input = (i: number) =>
     node.input[i] === undefined || node.input[i] === ''
       ? undefined
@@ -123,10 +138,7 @@ function reshaped(constant: Constant | undefined, wanted: Constant | undefined):
   const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
   const free = shape.indexOf(-1);
   if (free >= 0) shape[free] = constant.values.length / known;
-  const elements = shape.reduce((product, size) => product * size, 1);
-  return elements === constant.values.length && shape.every((size) => size >= 0)
-    ? { ...constant, shape }
-    : undefined;
+  return { ...constant, shape };
 }
 
 function flattened(constant: Constant | undefined, axis: number): Constant | undefined {

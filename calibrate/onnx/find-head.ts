@@ -95,6 +95,9 @@ export function findHead(model: OnnxModel, options: { readonly headInput?: strin
   };
 }
 
+/** More outputs than any classifier has; later ones are not looked at. */
+const MAX_OUTPUTS = 64;
+
 interface Search {
   readonly walk: Walk;
   readonly output: string;
@@ -102,7 +105,7 @@ interface Search {
 }
 
 function searchOutputs(model: OnnxModel, index: GraphIndex): Search {
-  const names = index.graph.output.map(({ name }) => name);
+  const names = index.graph.output.slice(0, MAX_OUTPUTS).map(({ name }) => name);
   const failures: string[] = [];
   const found: { name: string; walk: Walk }[] = [];
   for (const name of names) {

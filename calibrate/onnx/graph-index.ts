@@ -1,6 +1,7 @@
 import { badModel, quoted } from './bad-model.ts';
 import type { AttributeProto, GraphProto, NodeProto, TensorProto } from './onnx_pb.ts';
 import type { OnnxModel } from './read-model.ts';
+import type { Constant } from './tensor-values.ts';
 
 /** A graph with its tensors looked up by name. */
 export interface GraphIndex {
@@ -10,6 +11,8 @@ export interface GraphIndex {
   /** The nodes that take a tensor as an input, in graph order. */
   readonly consumers: ReadonlyMap<string, readonly NodeProto[]>;
   readonly initializer: ReadonlyMap<string, TensorProto>;
+  /** Constants evaluated so far; undefined for tensors that are none. */
+  readonly constants: Map<string, Constant | undefined>;
 }
 
 /** Looks up a model's main graph. Throws `bad-model` when two nodes compute the same tensor. */
@@ -30,7 +33,7 @@ export function indexGraph(model: OnnxModel): GraphIndex {
     }
   }
   const initializer = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
-  return { graph, producer, consumers, initializer };
+  return { graph, producer, consumers, initializer, constants: new Map() };
 }
 
 /** The operator of a node when it is one of the standard set, else its full name: `com.microsoft.FusedGemm`. */

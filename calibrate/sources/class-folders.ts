@@ -16,7 +16,7 @@ import { readBoundedFile } from './read-file.ts';
  */
 export async function openClassFolders(address: string, limits: SourceLimits): Promise<Walk> {
   const top = await list(address);
-  const hasImages = top.some(({ isFolder, name }) => !isFolder && isImageName(name));
+  const hasImages = top.some(({ isImage }) => isImage);
   if (hasImages) {
     for (const entry of top) {
       if (!entry.isFolder || !(await holdsImage(join(address, entry.name), limits))) continue;
@@ -63,7 +63,7 @@ function finding(
   label: string | undefined,
   limits: SourceLimits,
 ): Finding {
-  if (entry.isFolder || !isImageName(entry.name)) return { kind: 'ignored' };
+  if (!entry.isImage) return { kind: 'ignored' };
   const read = () => readBoundedFile(join(root, path), limits.imageBytes);
   return { kind: 'image', name: path, label, labelFrom: 'folder', read };
 }
@@ -71,23 +71,22 @@ function finding(
 async function holdsImage(folder: string, limits: SourceLimits, depth = 1): Promise<boolean> {
   requireDepth(folder, '', depth, limits);
   for (const entry of await list(folder)) {
-    if (
-      entry.isFolder ? await holdsImage(join(folder, entry.name), limits, depth + 1) : isImageName(entry.name)
-    ) {
-      return true;
-    }
+    if (entry.isImage) return true;
+    if (entry.isFolder && (await holdsImage(join(folder, entry.name), limits, depth + 1))) return true;
   }
   return false;
 }
 
 interface Entry {
   readonly name: string;
+  /** Neither for hidden ones and other files. */
   readonly isFolder: boolean;
+  readonly isImage: boolean;
 }
 
 /**
- * What a folder holds, in order. Hidden folders become entries that are not folders: they count as one ignored
- * file. A folder compares as its name and a slash, so that going down it gives the order of whole paths.
+ * What a folder holds, in order. A hidden folder counts as one ignored file. A folder compares as its name and a
+ * slash, so that going down it gives the order of whole paths.
  */
 async function list(folder: string): Promise<readonly Entry[]> {
   let entries: Dirent[];
@@ -99,11 +98,10 @@ async function list(folder: string): Promise<readonly Entry[]> {
   const listed: { key: string; entry: Entry }[] = [];
   for (const found of entries) {
     const { name } = found;
-    const isFolder = !isIgnoredName(name) && (await leadsToFolder(folder, found));
-    listed.push({
-      key: isFolder ? `${name}/` : name,
-      entry: { name, isFolder },
-    });
+    const isIgnored = isIgnoredName(name);
+    const isFolder = !isIgnored && (await leadsToFolder(folder, found));
+    const isImage = !isIgnored && !isFolder && isImageName(name);
+    listed.push({ key: isFolder ? `${name}/` : name, entry: { name, isFolder, isImage } });
   }
   return listed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ entry }) => entry);
 }

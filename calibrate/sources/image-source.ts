@@ -39,14 +39,16 @@ export function createImageSource(
       survey ??= surveyFindings(address, abortable(walk(false), signal), limits);
       return survey;
     },
-    samples: () =>
-      mapAhead(
-        images(abortable(walk(true), signal)),
+    samples: () => {
+      const samples = mapAhead(
+        images(walk(true)),
         READ_AHEAD,
         async ({ name, label, read }): Promise<Sample> => {
           return { name, label, bytes: await read() };
         },
-      ),
+      );
+      return abortable(samples, signal);
+    },
   };
 }
 

@@ -37,7 +37,7 @@ export function* drawKnown(split: Split, perClass: number): Generator<NamedPictu
 /** The first pictures of one set that belongs to no class. `set` is one of {@link unknownSetNames}. */
 export function* drawUnknown(set: string, count: number): Generator<NamedPicture> {
   for (let i = 0; i < count; i++) {
-    const { kind, picture } = unknownSets[set]!(createRandom(`unknown/${set}/${i}`));
+    const { kind, picture } = unknownSets[set]!(createRandom(`unknown/${set}/${i}`), i);
     yield { path: `${number(i)}-${kind}.png`, picture };
   }
 }

@@ -27,7 +27,9 @@ export function blendPictures(first: Picture, second: Picture, share: number): P
 /** A Gaussian blur with a standard deviation in pixels; beyond the edge the outermost pixel goes on. */
 export function blur(picture: Picture, sigma: number): Picture {
   const reach = Math.ceil(3 * sigma);
-  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * sigma ** 2)));
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) =>
+    Math.exp(-((i - reach) ** 2) / (2 * sigma ** 2)),
+  );
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const kernel = weights.map((weight) => weight / total);
   const once = blurAlong(Float64Array.from(picture), kernel, 3, 3 * PICTURE_SIDE);
@@ -41,7 +43,12 @@ function rowStart(tile: number, row: number, tiles: number, tileSide: number): n
 }
 
 /** Steps are distances in the array between neighbours on the axis that is blurred, and on the other one. */
-function blurAlong(values: Float64Array, kernel: readonly number[], step: number, otherStep: number): Float64Array {
+function blurAlong(
+  values: Float64Array,
+  kernel: readonly number[],
+  step: number,
+  otherStep: number,
+): Float64Array {
   const reach = (kernel.length - 1) / 2;
   const blurred = new Float64Array(values.length);
   for (let line = 0; line < PICTURE_SIDE; line++) {

@@ -53,7 +53,10 @@ function boat(painter: Painter, random: Random): void {
   const sail = random.chance(0.5) ? near(random, white, 8) : anyBright(random);
   const mast = random.between(-0.1, 0.15);
   painter.fill(stroke(0.035, [mast, 0.4], [mast, -0.9]), brown);
-  painter.fill(polygon([mast + 0.08, -0.85], [mast + 0.08, 0.28], [mast + random.between(0.5, 0.75), 0.28]), sail);
+  painter.fill(
+    polygon([mast + 0.08, -0.85], [mast + 0.08, 0.28], [mast + random.between(0.5, 0.75), 0.28]),
+    sail,
+  );
   if (random.chance(0.75)) {
     painter.fill(
       polygon([mast - 0.08, -0.65], [mast - 0.08, 0.28], [mast - random.between(0.4, 0.65), 0.28]),
@@ -70,7 +73,10 @@ function butterfly(painter: Painter, random: Random): void {
   const spread = random.between(0.4, 0.5);
   for (const side of [-1, 1]) {
     painter.fill(turned(ellipse(side * spread, -0.32, 0.46, 0.36), -side * 0.6, side * spread, -0.32), wing);
-    painter.fill(turned(ellipse(side * spread * 0.8, 0.38, 0.34, 0.28), side * 0.6, side * spread * 0.8, 0.38), wing);
+    painter.fill(
+      turned(ellipse(side * spread * 0.8, 0.38, 0.34, 0.28), side * 0.6, side * spread * 0.8, 0.38),
+      wing,
+    );
   }
   painter.outline(0, black);
   for (const side of [-1, 1]) {
@@ -91,8 +97,14 @@ function car(painter: Painter, random: Random): void {
   const glass: Color = [196, 226, 240];
   const middle = (back + front) / 2 - 0.04;
   painter.outline(0, black);
-  painter.fill(polygon([back + 0.12, 0.0], [back + 0.25, roof + 0.1], [middle - 0.04, roof + 0.1], [middle - 0.04, 0]), glass);
-  painter.fill(polygon([middle + 0.04, 0], [middle + 0.04, roof + 0.1], [front - 0.32, roof + 0.1], [front - 0.12, 0]), glass);
+  painter.fill(
+    polygon([back + 0.12, 0.0], [back + 0.25, roof + 0.1], [middle - 0.04, roof + 0.1], [middle - 0.04, 0]),
+    glass,
+  );
+  painter.fill(
+    polygon([middle + 0.04, 0], [middle + 0.04, roof + 0.1], [front - 0.32, roof + 0.1], [front - 0.12, 0]),
+    glass,
+  );
   painter.fill(circle(0.84, 0.16, 0.07), yellow);
   for (const wheel of [-0.52, 0.52]) {
     painter.fill(circle(wheel, 0.44, 0.23), black);
@@ -113,7 +125,11 @@ function cup(painter: Painter, random: Random): void {
   }
   if (random.chance(0.7)) {
     for (const x of [-0.25, 0.12]) {
-      painter.fill(stroke(0.035, [x, -0.5], [x + 0.09, -0.62], [x, -0.75], [x + 0.08, -0.9]), [235, 235, 240], 0.85);
+      painter.fill(
+        stroke(0.035, [x, -0.5], [x + 0.09, -0.62], [x, -0.75], [x + 0.08, -0.9]),
+        [235, 235, 240],
+        0.85,
+      );
     }
   }
 }
@@ -143,7 +159,10 @@ function flower(painter: Painter, random: Random): void {
   for (const side of [-1, 1]) {
     if (random.chance(0.8)) {
       const y = random.between(0.5, 0.7);
-      painter.fill(turned(ellipse(side * 0.25 + bend, y, 0.25, 0.1), -side * 0.5, side * 0.25 + bend, y), green);
+      painter.fill(
+        turned(ellipse(side * 0.25 + bend, y, 0.25, 0.1), -side * 0.5, side * 0.25 + bend, y),
+        green,
+      );
     }
   }
   const petals = random.whole(5, 8);
@@ -183,7 +202,14 @@ function mushroom(painter: Painter, random: Random): void {
   const dome = intersection(ellipse(0, 0.1, 0.85, height), above(0.12));
   painter.fill(dome, cap);
   painter.outline(0, black);
-  const dots: readonly Point[] = [[0, -0.42], [-0.45, -0.1], [0.43, -0.14], [-0.05, -0.02], [0.68, 0.02], [-0.3, -0.38]];
+  const dots: readonly Point[] = [
+    [0, -0.42],
+    [-0.45, -0.1],
+    [0.43, -0.14],
+    [-0.05, -0.02],
+    [0.68, 0.02],
+    [-0.3, -0.38],
+  ];
   for (const [x, y] of dots) {
     const radius = random.between(0.07, 0.14);
     painter.fill(intersection(dome, circle(x + random.between(-0.07, 0.07), y, radius)), white);
@@ -221,7 +247,11 @@ function drawStar(painter: Painter, random: Random): void {
 
 function tree(painter: Painter, random: Random): void {
   const isAutumn = random.chance(0.25);
-  const leaves = hsv(isAutumn ? random.between(0.04, 0.12) : random.between(0.24, 0.4), 0.7, random.between(0.4, 0.7));
+  const leaves = hsv(
+    isAutumn ? random.between(0.04, 0.12) : random.between(0.24, 0.4),
+    0.7,
+    random.between(0.4, 0.7),
+  );
   painter.fill(box(0, 0.62, random.between(0.08, 0.14), 0.36), near(random, brown));
   if (random.chance(0.5)) {
     for (let i = 0; i < 3; i++) {

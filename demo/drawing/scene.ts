@@ -24,7 +24,8 @@ export function drawScene(drawThing: DrawThing, random: Random): Picture {
 /** A plain colour, a gradient, or sky above ground. */
 export function drawBackground(painter: Painter, random: Random): void {
   const isDark = random.chance(0.2);
-  const tone = (color: Color) => (isDark ? darker(color, random.between(0.55, 0.75)) : lighter(color, random.between(0.4, 0.75)));
+  const tone = (color: Color) =>
+    isDark ? darker(color, random.between(0.55, 0.75)) : lighter(color, random.between(0.4, 0.75));
   const first = tone(anyBright(random));
   const kind = random.pick(['plain', 'gradient', 'ground'] as const);
   if (kind === 'plain') {
@@ -37,7 +38,9 @@ export function drawBackground(painter: Painter, random: Random): void {
     painter.cover((x, y) => mix(first, second, 0.5 + across * x + down * y));
   } else {
     const sky = tone(hsv(random.between(0.5, 0.62), 0.6, 0.9));
-    const ground = isDark ? darker(first, 0.2) : hsv(random.between(0.08, 0.36), random.between(0.3, 0.55), random.between(0.6, 0.85));
+    const ground = isDark
+      ? darker(first, 0.2)
+      : hsv(random.between(0.08, 0.36), random.between(0.3, 0.55), random.between(0.6, 0.85));
     const horizon = random.between(0.1, 0.6);
     const slope = random.between(-0.15, 0.15);
     painter.cover((x, y) => (y < horizon + slope * x ? mix(sky, [255, 255, 255], 0.15 * (y + 1)) : ground));

@@ -15,11 +15,14 @@ export interface UnknownPicture {
   readonly picture: Picture;
 }
 
-/** Pictures on which the classifier should not answer, each set for another reason. */
-export const unknownSets: Readonly<Record<string, (random: Random) => UnknownPicture>> = {
+/**
+ * Pictures on which the classifier should not answer, each set for another reason. The kinds of a set take turns by
+ * the picture's number.
+ */
+export const unknownSets: Readonly<Record<string, (random: Random, index: number) => UnknownPicture>> = {
   /** Known things, hardly to be made out. */
-  blurred(random) {
-    const kind = random.pick(known);
+  blurred(random, index) {
+    const kind = turn(known, index);
     return { kind, picture: blur(drawScene(knownThings[kind]!, random), random.between(3, 5)) };
   },
   /** Two known things at once, half transparent. */
@@ -30,33 +33,41 @@ export const unknownSets: Readonly<Record<string, (random: Random) => UnknownPic
     const share = random.between(0.4, 0.6);
     return { kind: `${first}-${second}`, picture: blendPictures(pictures[0]!, pictures[1]!, share) };
   },
-  noise(random) {
-    const kind = random.pick(Object.keys(noises));
+  noise(random, index) {
+    const kind = turn(Object.keys(noises), index);
     return { kind, picture: noises[kind]!(random) };
   },
   /** The parts of a known thing in the wrong places. */
-  shuffled(random) {
-    const kind = random.pick(known);
+  shuffled(random, index) {
+    const kind = turn(known, index);
     return { kind, picture: shuffleTiles(drawScene(knownThings[kind]!, random), 4, random) };
   },
   text(random) {
     return { kind: 'text', picture: drawText(random) };
   },
-  textures(random) {
-    const kind = random.pick(Object.keys(textures));
+  textures(random, index) {
+    const kind = turn(Object.keys(textures), index);
     return { kind, picture: drawTexture(kind, random) };
   },
   /** Things of other classes, drawn in the same manner. */
-  unseen(random) {
-    const kind = random.pick(Object.keys(unseenThings));
+  unseen(random, index) {
+    const kind = turn(Object.keys(unseenThings), index);
     return { kind, picture: drawScene(unseenThings[kind]!, random) };
   },
 };
 
 const known = Object.keys(knownThings);
 
+function turn(kinds: readonly string[], index: number): string {
+  return kinds[index % kinds.length]!;
+}
+
 const noises: Readonly<Record<string, (random: Random) => Picture>> = {
-  clouds: (random) => blur(fillWith(() => 128 + 900 * (random.next() - 0.5)), random.between(1, 2)),
+  clouds: (random) =>
+    blur(
+      fillWith(() => 128 + 900 * (random.next() - 0.5)),
+      random.between(1, 2),
+    ),
   gaussian(random) {
     const spread = random.between(30, 80);
     return fillWith(() => 128 + spread * random.normal());
@@ -64,7 +75,14 @@ const noises: Readonly<Record<string, (random: Random) => Picture>> = {
   specks(random) {
     const color = anyBright(random);
     const share = random.between(0.15, 0.4);
-    return fillPixels(() => (random.chance(share) ? random.pick([[0, 0, 0], [255, 255, 255]] as const) : color));
+    return fillPixels(() =>
+      random.chance(share)
+        ? random.pick([
+            [0, 0, 0],
+            [255, 255, 255],
+          ] as const)
+        : color,
+    );
   },
   uniform: (random) => fillWith(() => 256 * random.next()),
 };

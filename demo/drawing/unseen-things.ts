@@ -100,7 +100,11 @@ function glasses(painter: Painter, random: Random): void {
 function iceCream(painter: Painter, random: Random): void {
   painter.fill(polygon([-0.36, 0.05], [0.36, 0.05], [0, 0.95]), [222, 168, 98]);
   const scoops: readonly (readonly [number, number])[] = random.chance(0.5)
-    ? [[-0.22, -0.12], [0.22, -0.12], [0, -0.48]]
+    ? [
+        [-0.22, -0.12],
+        [0.22, -0.12],
+        [0, -0.48],
+      ]
     : [[0, -0.15]];
   for (const [x, y] of scoops) {
     painter.fill(circle(x, y, scoops.length === 1 ? 0.46 : 0.32), lighter(anyBright(random), 0.4));

@@ -1,7 +1,12 @@
 import { HimplosError } from '../errors.ts';
 import { canonicalJson, type Json } from '../formats/canonical-json.ts';
 import { tensorBytes } from '../formats/element-types.ts';
-import { decodeSafetensors, encodeSafetensors, encodeSafetensorsHeader } from '../formats/safetensors.ts';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  encodeSafetensorsHeader,
+  parseSafetensorsHeader,
+} from '../formats/safetensors.ts';
 import type { Head } from '../methods/contract.ts';
 import { f32, f64, type Tensors } from '../tensor.ts';
 import { badArtifact } from './bad-artifact.ts';
@@ -68,17 +73,8 @@ export async function encodeDetector(parts: {
  * `loadDetector`). Throws `bad-artifact`.
  */
 export async function decodeDetector(bytes: Uint8Array): Promise<DetectorContents> {
-  const { tensors: stored, metadata } = readSafetensors(bytes);
-  const { [DOCUMENT]: text, [DOCUMENT_DIGEST]: digest, ...others } = metadata;
-  if (text === undefined || digest === undefined || Object.keys(others).length > 0) {
-    throw badArtifact(`its metadata must have exactly the keys ${DOCUMENT} and ${DOCUMENT_DIGEST}`, {
-      hint: 'this is a safetensors file, but not a detector written by himplos calibrate',
-    });
-  }
-  if ((await sha256Hex(new TextEncoder().encode(text))) !== digest) {
-    throw badArtifact('its document does not have the SHA-256 beside it');
-  }
-  const document = parseDetectorDocument(text);
+  const { tensors: stored, metadata } = asArtifact(() => decodeSafetensors(bytes));
+  const document = await readDocument(metadata);
   // The writer is deterministic, so the header must be the very bytes it would write for this document.
   const { header } = encodeSafetensorsHeader(document.tensors, metadata);
   if (header.length > bytes.length || header.some((byte, i) => byte !== bytes[i])) {
@@ -105,6 +101,17 @@ export async function decodeDetector(bytes: Uint8Array): Promise<DetectorContent
   };
 }
 
+/**
+ * The document alone, from the first bytes of a file of `fileBytes` (at least up to its `safetensorsDataOffset`): what
+ * lists of versions show, without reading banks of features. Throws `bad-artifact`.
+ */
+export async function decodeDetectorDocument(
+  bytes: Uint8Array,
+  fileBytes: number,
+): Promise<DetectorDocument> {
+  return readDocument(asArtifact(() => parseSafetensorsHeader(bytes, fileBytes)).metadata);
+}
+
 /** A detector's identity: the SHA-256 of detector.safetensors, as 64 hexadecimal digits. */
 export function detectorVersion(bytes: Uint8Array): Promise<string> {
   return sha256Hex(bytes);
@@ -126,9 +133,22 @@ async function makeMetadata(document: DetectorDocument): Promise<Record<string, 
   return { [DOCUMENT]: text, [DOCUMENT_DIGEST]: await sha256Hex(new TextEncoder().encode(text)) };
 }
 
-function readSafetensors(bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
+async function readDocument(metadata: Readonly<Record<string, string>>): Promise<DetectorDocument> {
+  const { [DOCUMENT]: text, [DOCUMENT_DIGEST]: digest, ...others } = metadata;
+  if (text === undefined || digest === undefined || Object.keys(others).length > 0) {
+    throw badArtifact(`its metadata must have exactly the keys ${DOCUMENT} and ${DOCUMENT_DIGEST}`, {
+      hint: 'this is a safetensors file, but not a detector written by himplos calibrate',
+    });
+  }
+  if ((await sha256Hex(new TextEncoder().encode(text))) !== digest) {
+    throw badArtifact('its document does not have the SHA-256 beside it');
+  }
+  return parseDetectorDocument(text);
+}
+
+function asArtifact<T>(read: () => T): T {
   try {
-    return decodeSafetensors(bytes);
+    return read();
   } catch (cause) {
     if (!(cause instanceof HimplosError)) throw cause;
     throw badArtifact(cause.message, { cause });

@@ -1,4 +1,4 @@
-import { interpolateQuantile } from "./quantile.ts";
+import { interpolateQuantile } from './quantile.ts';
 
 /**
  * The value at a position of the ascending order (quickselect: Hoare, Algorithm 65, CACM 4(7), 1961), in linear time

@@ -3,7 +3,7 @@ import type { Detector, Method, Param } from './contract.ts';
 import { suggest } from './suggest.ts';
 
 /** Parameter values by name. */
-export type ValuesOf<P> = { readonly [K in keyof P]: P[K] extends Param<infer T> ? T : never };
+type ValuesOf<P> = { readonly [K in keyof P]: P[K] extends Param<infer T> ? T : never };
 
 /** A method as its file states it. */
 interface Definition<P extends Readonly<Record<string, Param<unknown>>>> {

@@ -1,4 +1,4 @@
-import { softmax } from '../maths/logit-sums.ts';
+import { argmax } from '../maths/logit-sums.ts';
 import { selectInPlace } from '../maths/select.ts';
 import type { GraphValue } from './contract.ts';
 import { defineMethod } from './define-method.ts';
@@ -30,7 +30,7 @@ export const gen = defineMethod({
       const kept = Math.min(classes, m);
       const probabilities = new Float64Array(classes);
       return rowScorer(head, (_features, _at, logits, logitsAt) => {
-        softmax(logits, logitsAt, classes, probabilities, 0);
+        softmaxByEights(logits, logitsAt, classes, probabilities);
         // The order among the kept ones is whatever selection leaves; it is the same for equal logits.
         if (kept < classes) selectInPlace(probabilities, classes, classes - kept);
         let sum = 0;
@@ -56,3 +56,28 @@ export const gen = defineMethod({
     },
   }),
 });
+
+/**
+ * Softmax whose sum runs over eight partial sums, as numpy's does (up to 128 classes, bit for bit). It matters here:
+ * 1 − p of a confident sample is made of this sum's rounding, and p^γ with a small γ enlarges it; left to right,
+ * scores on the CIFAR-10 benchmark move by 2e-8.
+ */
+function softmaxByEights(logits: Float64Array, at: number, classes: number, out: Float64Array): void {
+  const largest = logits[at + argmax(logits, at, classes)]!;
+  for (let k = 0; k < classes; k++) out[k] = Math.exp(logits[at + k]! - largest);
+  const sum = sumByEights(out, classes);
+  for (let k = 0; k < classes; k++) out[k]! /= sum;
+}
+
+function sumByEights(values: Float64Array, count: number): number {
+  const whole = count - (count % 8);
+  let total = 0;
+  if (whole > 0) {
+    const partial = new Float64Array(8);
+    for (let i = 0; i < whole; i++) partial[i & 7]! += values[i]!;
+    const [a, b, c, d, e, f, g, h] = partial as unknown as number[];
+    total = a! + b! + (c! + d!) + (e! + f! + (g! + h!));
+  }
+  for (let i = whole; i < count; i++) total += values[i]!;
+  return total;
+}

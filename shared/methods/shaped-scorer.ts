@@ -3,7 +3,14 @@ import { argmax } from '../maths/logit-sums.ts';
 import { f32, type Tensors } from '../tensor.ts';
 import type { GraphBuilder, GraphInputs, GraphOutputs, GraphValue, Head, Scorer } from './contract.ts';
 import { graphScore, type LogitScore, scoreLogits } from './logit-score.ts';
-import { graphCosine, graphSmoothing, PrototypeCosine, type Smoothing, smoothLogits } from './smoothing.ts';
+import {
+  flattenCosine,
+  graphCosine,
+  graphSmoothing,
+  PrototypeCosine,
+  type Smoothing,
+  smoothLogits,
+} from './smoothing.ts';
 
 /**
  * Shapes one row: reads L features from `at` on, writes L values to `out` from `outAt` on. `predicted` is the
@@ -83,7 +90,10 @@ export function graphShaped(
       : graphLinear(builder, linear ?? head, shaped ?? inputs.features);
   if (smoothing.kind === 'none') return { score: graphScore(builder, score, logits) };
   const cosine = graphCosine(builder, inputs, head, tensors);
-  return { score: graphScore(builder, score, graphSmoothing(builder, smoothing, logits, cosine)), cosine };
+  return {
+    score: graphScore(builder, score, graphSmoothing(builder, smoothing, logits, cosine)),
+    cosine: flattenCosine(builder, cosine),
+  };
 }
 
 /** W·x + b as ONNX nodes: float32 [N, L] → [N, C]. */

@@ -56,7 +56,7 @@ export function fitPrototypes(
       `${missing.length} of ${classes} classes have no training rows and so no prototype: ${listed}. Whatever is predicted as one of them is decided out-of-distribution.`,
     );
   }
-  return { prototypes: f32(Float32Array.from(classMeans(sums!)), classes, width) };
+  return { prototypes: f32(classMeans(sums!, new Float32Array(classes * width)), classes, width) };
 }
 
 /** Cosines of samples to the prototype of their predicted class. */
@@ -133,6 +133,12 @@ export function graphCosine(
   // The smallest normal float32 keeps 0 / 0 out: the cosine of a zero vector is 0.
   const atLeast = builder.constant(f32(Float32Array.of(2 ** -126)));
   return builder.op('Div', [product, builder.op('Max', [length, atLeast])]);
+}
+
+/** [N, 1] → [N], as `GraphOutputs` wants it. */
+export function flattenCosine(builder: GraphBuilder, cosine: GraphValue): GraphValue {
+  const shape = builder.constant({ dtype: 'I64', data: BigInt64Array.of(-1n), shape: [1] });
+  return builder.op('Reshape', [cosine, shape]);
 }
 
 /** Smoothing as ONNX nodes: logits [N, C] and cosines [N, 1], both float32. */

@@ -2,7 +2,7 @@
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   const typed = word.slice(0, 50).toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(typed.length / 3)) + 1;
+  let bestDistance = Math.max(1, Math.ceil(typed.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(typed, candidate);
     if (distance < bestDistance) {

@@ -35,9 +35,13 @@ export const correctClassSums: Statistic<ClassSums> = {
   },
 };
 
-/** C × L means, row-major; a class without rows has a row of zeros. */
-export function classMeans({ classes, width, counts, sums }: ClassSums): Float64Array {
-  const means = new Float64Array(classes * width);
+/** C × L means, row-major; a class without rows has a row of zeros. Written to `means`, which begins as zeros. */
+export function classMeans(sums: ClassSums): Float64Array;
+export function classMeans<T extends Float32Array | Float64Array>(sums: ClassSums, means: T): T;
+export function classMeans(
+  { classes, width, counts, sums }: ClassSums,
+  means: Float32Array | Float64Array = new Float64Array(classes * width),
+): Float32Array | Float64Array {
   for (let c = 0; c < classes; c++) {
     const count = counts[c]!;
     if (count === 0) continue;

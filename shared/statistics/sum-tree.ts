@@ -14,12 +14,14 @@ interface Node {
  * addition is not associative; a fixed tree makes that harmless (and keeps the error at O(log blocks), as in
  * pairwise summation: Higham, SIAM J. Sci. Comput. 14(4), 1993).
  *
- * In block order at most ⌊log2 blocks⌋ + 1 vectors are alive, the current leaf included.
+ * In block order at most ⌊log2 blocks⌋ + 1 vectors are allocated, the current leaf included.
  */
 export class SumTree {
   readonly #length: number;
   readonly #blocks: number;
   readonly #nodes = new Map<string, Node>();
+  /** Vectors that are no longer needed, for reuse: at 16 MiB each they must not wait for a garbage collection. */
+  readonly #spare: Float64Array[] = [];
   #leaf: Float64Array;
 
   /**
@@ -39,8 +41,8 @@ export class SumTree {
 
   /** Ends block `index`, and starts another with zeros. Throws `bad-input` when the block was there before. */
   endBlock(index: number): void {
-    const spare = this.#insert({ level: 0, first: index, values: this.#leaf });
-    this.#leaf = spare?.fill(0) ?? new Float64Array(this.#length);
+    this.#insert({ level: 0, first: index, values: this.#leaf });
+    this.#leaf = this.#takeZeros();
   }
 
   /** Sums so far, one tensor a node; the current leaf must be empty. */
@@ -70,7 +72,7 @@ export class SumTree {
 
   /** The sum over all blocks. Throws `bad-input` naming the blocks that are missing. */
   total(): Float64Array {
-    const total = new Float64Array(this.#length);
+    const total = this.#takeZeros();
     let next = 0;
     for (const { level, first, values } of [...this.#nodes.values()].sort((a, b) => a.first - b.first)) {
       if (first !== next) throw missingBlocks(next, first - 1);
@@ -81,11 +83,10 @@ export class SumTree {
     return total;
   }
 
-  /** Puts a node in its place and adds up complete pairs; returns a vector that became free. */
-  #insert(node: Node): Float64Array | undefined {
+  /** Puts a node in its place and adds up complete pairs. */
+  #insert(node: Node): void {
     this.#requireUnseen(node);
     let { level, first, values } = node;
-    let spare: Float64Array | undefined;
     for (;;) {
       const key = keyOf(level, first ^ (2 ** level));
       const sibling = this.#nodes.get(key);
@@ -93,13 +94,16 @@ export class SumTree {
       this.#nodes.delete(key);
       // Addition is commutative to the bit, so it does not matter which of the two came first.
       addTo(sibling.values, values);
-      spare = values;
+      this.#spare.push(values);
       values = sibling.values;
       first = Math.min(first, sibling.first);
       level++;
     }
     this.#nodes.set(keyOf(level, first), { level, first, values });
-    return spare;
+  }
+
+  #takeZeros(): Float64Array {
+    return this.#spare.pop()?.fill(0) ?? new Float64Array(this.#length);
   }
 
   #requireUnseen({ level, first }: Node): void {

@@ -14,8 +14,8 @@ import {
 import { HimplosError } from '../errors.ts';
 import { removeEmptyFolders, syncFolder, writeDurably } from './file-change.ts';
 import { hasCode, storageError, throwIfAborted } from './file-errors.ts';
-import { readWholeFile } from './file-reading.ts';
-import { bodyBytes, type ObjectBody } from './object-store.ts';
+import { readWholeFile, streamFile } from './file-reading.ts';
+import { bodyBytes, type ObjectBody, type StreamBody } from './object-store.ts';
 
 /** Reads a version from a folder that {@link writeArtifactFolder} made; see `loadDetector`. */
 export function openArtifactFolder(folder: string): ArtifactReader {
@@ -23,6 +23,14 @@ export function openArtifactFolder(folder: string): ArtifactReader {
     address: folder,
     read: async (file, maxBytes) => (await readWholeFile(join(folder, file), maxBytes)).body,
   };
+}
+
+/** One file of such a folder as a stream, unchecked. */
+export function artifactFileBody(folder: string, { name, bytes }: ManifestEntry): StreamBody {
+  async function* open(): AsyncGenerator<Uint8Array> {
+    yield* (await streamFile(join(folder, name))).chunks;
+  }
+  return { bytes, open };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { loadManifest } from '../artifact/load-detector.ts';
-import { encodeManifest } from '../artifact/manifest.ts';
+import { encodeManifest, MANIFEST_FILE } from '../artifact/manifest.ts';
 import { HimplosError } from '../errors.ts';
 import {
   type ChannelChange,
@@ -10,8 +10,9 @@ import {
   MAX_CHANNEL_BYTES,
 } from './channel-document.ts';
 import { requireName } from './keys.ts';
-import type { CallOptions, ObjectStore, StoredObject } from './object-store.ts';
-import { openVersion } from './versions.ts';
+import type { CallOptions, ObjectReader, ObjectStore, StoredObject } from './object-store.ts';
+import { pinVersion } from './pins.ts';
+import { openVersion, versionKey } from './versions.ts';
 
 /** A channel as it was read; changing it succeeds only while it is still in this state. */
 export interface ChannelState {
@@ -30,7 +31,7 @@ export type ChangeNote = Pick<ChannelChange, 'id' | 'at' | 'by' | 'reason' | 'is
 
 /** The state of a channel; undefined when nothing was ever promoted to it. Throws `bad-artifact` when it is damaged. */
 export async function readChannel(
-  store: ObjectStore,
+  store: ObjectReader,
   address: ChannelAddress,
   options: CallOptions = {},
 ): Promise<ChannelState | undefined> {
@@ -45,7 +46,7 @@ export async function readChannel(
 
 /** The state of a channel if it is no longer the one given; undefined while it is. Cheap when nothing has changed. */
 export async function readChannelIfChanged(
-  store: ObjectStore,
+  store: ObjectReader,
   address: ChannelAddress,
   last: ChannelState,
   options: CallOptions = {},
@@ -79,6 +80,13 @@ export async function promote(
   }
   const manifest = await loadManifest(openVersion(store, address.detector, version, options), { version });
   const manifestSha256 = createHash('sha256').update(encodeManifest(manifest)).digest('hex');
+  await pinVersion(store, address.detector, version, options);
+  // It may have been pruned between the two.
+  if ((await store.head(versionKey(address.detector, version, MANIFEST_FILE), options)) === undefined) {
+    throw new HimplosError('not-found', `version ${version.slice(0, 12)} was pruned meanwhile`, {
+      hint: 'publish it again',
+    });
+  }
   const returnsTo = from?.document.generation ?? null;
   return move(
     store,
@@ -195,6 +203,6 @@ function channelKey({ detector, channel }: ChannelAddress): string {
   return `${detector}/channels/${channel}.json`;
 }
 
-function parse(store: ObjectStore, key: string, { body, etag }: StoredObject): ChannelState {
+function parse(store: ObjectReader, key: string, { body, etag }: StoredObject): ChannelState {
   return { document: decodeChannel(body, `${store.address}/${key}`), etag };
 }

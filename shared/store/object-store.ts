@@ -20,7 +20,11 @@ export interface ObjectStore {
   /** An object as a stream. Errors in mid-stream surface from the iteration. */
   open(key: string, options?: CallOptions): Promise<StoredStream>;
 
-  /** Writes an object. Throws `conflict` when a condition does not hold; then nothing has changed. */
+  /**
+   * Writes an object. Throws `conflict` when a condition does not hold; then nothing has changed, unless the answer to
+   * an earlier attempt was lost and the condition fails because of one's own write: who must know looks for what only
+   * their own body has.
+   */
   put(key: string, body: ObjectBody, options?: PutOptions): Promise<{ readonly etag: string }>;
 
   /** Size and etag, or undefined where there is no such object. */
@@ -41,6 +45,9 @@ export interface ObjectStore {
    */
   sweep(olderThanMs: number): Promise<number>;
 }
+
+/** What reading takes: functions have no more than this. */
+export type ObjectReader = Pick<ObjectStore, 'address' | 'get' | 'getIfChanged'>;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

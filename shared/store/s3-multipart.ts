@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
@@ -8,13 +7,12 @@ import {
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { HimplosError } from '../errors.ts';
 import { cutIntoParts } from './body-parts.ts';
 import { storageError } from './file-errors.ts';
 import { bodyBytes, type ObjectBody } from './object-store.ts';
 import type { S3Place } from './s3-client.ts';
 import { conflict, isRefusal, nameOf } from './s3-errors.ts';
-import { abortBy, encodeCrc32, etagOf, headObject } from './s3-reading.ts';
+import { abortBy, encodeCrc32, etagOf } from './s3-reading.ts';
 import { retrying } from './s3-retries.ts';
 
 /** Parts under way at once: with the one being filled, five are in memory. */
@@ -58,14 +56,11 @@ export async function writeInParts(
         return etagOf(await place.client.send(command, abortBy(signal)));
       } catch (error) {
         const isConditional = Object.keys(conditions).length > 0;
-        if (!isRefusal(error, isConditional) && nameOf(error) !== 'NoSuchUpload') throw error;
-        // The answer to an earlier attempt may have been lost after it took place.
-        const stored = attempt === 1 ? undefined : await headObject(place, key);
-        if (stored !== undefined && stored.etag === etagOfParts(parts)) return stored.etag;
-        if (nameOf(error) !== 'NoSuchUpload') throw conflict(what, 'somebody else has changed it');
-        throw new HimplosError('unavailable', `${what}: its parts are gone`, {
-          hint: 'run it again; does something remove unfinished uploads at once?',
-        });
+        // Parts vanish when they are joined: the answer to an earlier attempt was lost.
+        const isOwn = nameOf(error) === 'NoSuchUpload' && isConditional && attempt > 1;
+        throw isOwn || isRefusal(error, isConditional)
+          ? conflict(what, 'somebody else has changed it')
+          : error;
       }
     });
     return { etag };
@@ -176,11 +171,4 @@ async function abandon(place: S3Place, upload: Upload): Promise<void> {
   } catch {
     // sweepUploads removes it later.
   }
-}
-
-/** The etag S3 gives an object of these parts, unless it is encrypted with KMS: MD5 of the parts' MD5s, and their number. */
-function etagOfParts(parts: readonly CompletedPart[]): string {
-  const hash = createHash('md5');
-  for (const part of parts) hash.update(Buffer.from(etagOf(part), 'hex'));
-  return `${hash.digest('hex')}-${parts.length}`;
 }

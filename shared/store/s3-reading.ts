@@ -8,6 +8,9 @@ import type { S3Place } from './s3-client.ts';
 import { BrokenBody, isChecksumMismatch, s3Error, statusOf } from './s3-errors.ts';
 import { pause, retrying } from './s3-retries.ts';
 
+/** Fewer new bytes than this are no progress. */
+const PROGRESS_BYTES = 64 * 1024;
+
 /** A whole object; undefined when it still has the etag `unless`. See `ObjectStore.get`. */
 export async function readObject(
   place: S3Place,
@@ -60,10 +63,10 @@ export async function readRange(
   return retrying(place.retries, what, signal, async () => {
     const output = await request(place, key, { Range: `bytes=${start}-${end - 1}` }, signal);
     const total = Number(/^bytes \d+-\d+\/(\d+)$/.exec(output.ContentRange ?? '')?.[1]);
-    const isThere = lengthOf(output, what) === end - start && total >= end;
-    if (isThere) return collect(output, end - start);
+    const length = lengthOf(output, what);
+    if (total >= end && length === end - start) return collect(output, length);
     bodyOf(output).destroy();
-    throw missing();
+    throw total >= end ? new BrokenBody(broken(length, end - start)) : missing();
   });
 }
 
@@ -109,7 +112,7 @@ async function* chunksOf(
   let body = bodyOf(first);
   let at = 0;
   let checksum = 0;
-  // Counts attempts without a single new byte: a long object may outlive many broken connections.
+  // Counts attempts that brought nothing much: a long object may outlive many broken connections.
   for (let number = 1; ; number++) {
     const before = at;
     try {
@@ -129,7 +132,7 @@ async function* chunksOf(
     } finally {
       body.destroy();
     }
-    if (at > before) number = 0;
+    if (at - before >= PROGRESS_BYTES) number = 0;
     else await pause(place.retries, number, signal);
     body = await resume(place, key, what, { from: at, bytes, etag: etagOf(first) }, signal);
   }
@@ -151,6 +154,7 @@ async function resume(
     try {
       output = await request(place, key, { Range: `bytes=${from}-`, IfMatch: quoted(etag) }, signal);
     } catch (error) {
+      if (statusOf(error) === 416) throw new BrokenBody(broken(from, bytes));
       if (statusOf(error) !== 412) throw error;
       throw new HimplosError('unavailable', `${what}: it was replaced while it was read`, {
         hint: 'read it again',
@@ -228,8 +232,8 @@ export function etagOf({ ETag }: { readonly ETag?: string | undefined }): string
   return (ETag ?? '').replaceAll('"', '');
 }
 
-/** An etag as requests carry it. */
-export function quoted(etag: string): string {
+/** An etag as requests that read carry it. */
+function quoted(etag: string): string {
   return `"${etag}"`;
 }
 

@@ -1,12 +1,11 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { HimplosError } from '../errors.ts';
 import { cutIntoParts } from './body-parts.ts';
 import { storageError } from './file-errors.ts';
 import { bodyBytes, type CallOptions, type ObjectBody, type PutOptions } from './object-store.ts';
 import type { S3Place } from './s3-client.ts';
 import { conflict, isRefusal } from './s3-errors.ts';
 import { writeInParts } from './s3-multipart.ts';
-import { abortBy, etagOf, headObject, quoted, readObject } from './s3-reading.ts';
+import { abortBy, etagOf, headObject } from './s3-reading.ts';
 import { retrying } from './s3-retries.ts';
 
 /** Writes an object: at once, or in parts when it is large. See `ObjectStore.put`. */
@@ -20,7 +19,8 @@ export async function writeObject(
   const { ifNoneMatch, ifMatch, signal } = options;
   const conditions = {
     ...(ifNoneMatch === undefined ? {} : { IfNoneMatch: ifNoneMatch }),
-    ...(ifMatch === undefined ? {} : { IfMatch: quoted(ifMatch) }),
+    // Without quotes: S3 takes both forms, but Ceph compares the text as it is when it writes.
+    ...(ifMatch === undefined ? {} : { IfMatch: ifMatch }),
   };
   const isConditional = ifNoneMatch !== undefined || ifMatch !== undefined;
   if (bodyBytes(body) > place.partBytes) {
@@ -29,7 +29,7 @@ export async function writeObject(
     return writeInParts(place, key, body, conditions, signal);
   }
   const whole = await readPart(body, place.partBytes, what, signal);
-  return retrying(place.retries, what, signal, async (attempt) => {
+  return retrying(place.retries, what, signal, async () => {
     try {
       const command = new PutObjectCommand({
         Bucket: place.bucket,
@@ -40,11 +40,7 @@ export async function writeObject(
       });
       return { etag: etagOf(await place.client.send(command, abortBy(signal))) };
     } catch (error) {
-      if (!isRefusal(error, isConditional)) throw error;
-      // The answer to an earlier attempt may have been lost after it took place.
-      const own = attempt === 1 ? undefined : await findOwn(place, key, whole, signal);
-      if (own !== undefined) return own;
-      throw conflict(what, 'somebody else has changed it');
+      throw isRefusal(error, isConditional) ? conflict(what, 'somebody else has changed it') : error;
     }
   });
 }
@@ -74,23 +70,6 @@ async function readPart(
     throw storageError(error, what);
   }
   return new Uint8Array(0);
-}
-
-/** The stored object, if it is this very content. */
-async function findOwn(
-  place: S3Place,
-  key: string,
-  content: Uint8Array,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly etag: string } | undefined> {
-  try {
-    const stored = await readObject(place, key, { maxBytes: content.length, ...callOptions(signal) });
-    if (stored !== undefined && Buffer.compare(stored.body, content) === 0) return { etag: stored.etag };
-  } catch (error) {
-    const isOther = error instanceof HimplosError && ['not-found', 'too-large'].includes(error.code);
-    if (!isOther) throw error;
-  }
-  return undefined;
 }
 
 function callOptions(signal: AbortSignal | undefined): CallOptions {

@@ -11,7 +11,15 @@ import {
 } from '../artifact/manifest.ts';
 import { HimplosError } from '../errors.ts';
 import { requireName } from './keys.ts';
-import type { CallOptions, ListedObject, ObjectBody, ObjectStore, StreamBody } from './object-store.ts';
+import type {
+  CallOptions,
+  ListedObject,
+  ObjectBody,
+  ObjectReader,
+  ObjectStore,
+  StreamBody,
+} from './object-store.ts';
+import { requireUnclaimed } from './pins.ts';
 import { verifiedBody } from './verified-body.ts';
 
 /** What a store holds of one version. */
@@ -27,9 +35,10 @@ export interface ListedVersion {
 
 /**
  * Writes a version: its files, then its manifest, each only if it is not there yet. What is there with the same content
- * is taken as it is, so a publish that was interrupted can be run again. Every body is checked against the manifest on
- * the way. Resolves to whether the version is new. Throws `conflict` when a file is there with other content,
- * `bad-artifact` when a body is not what the manifest says, and what the store throws.
+ * is taken as it is, so a publish that was interrupted can be run again; so can one of a version that has lost a file.
+ * Every body is checked against the manifest on the way. Resolves to whether the version is new. Throws `conflict` when
+ * a file is there with other content or the version is being pruned, `bad-artifact` when a body is not what the manifest
+ * says, and what the store throws.
  */
 export async function writeVersion(
   store: ObjectStore,
@@ -38,22 +47,26 @@ export async function writeVersion(
   bodyOf: (file: ArtifactFile) => ObjectBody,
   options: CallOptions = {},
 ): Promise<{ readonly isNew: boolean }> {
+  const { version } = manifest;
   const manifestBytes = encodeManifest(manifest);
-  const manifestKey = versionKey(detector, manifest.version, MANIFEST_FILE);
-  const existing = await store.head(manifestKey, options);
-  if (existing === undefined) {
-    for (const entry of manifest.files) {
-      const key = versionKey(detector, manifest.version, entry.name);
-      await putOnce(store, key, verifiedBody(entry, bodyOf(entry.name)), entry.sha256, options);
-    }
+  await requireUnclaimed(store, detector, version, options);
+  const existing = await store.head(versionKey(detector, version, MANIFEST_FILE), options);
+  for (const entry of manifest.files) {
+    const key = versionKey(detector, version, entry.name);
+    // Below a manifest its presence is enough: it was checked when it was written, and verify reads all of it.
+    if (existing !== undefined && (await store.head(key, options)) !== undefined) continue;
+    await putOnce(store, key, verifiedBody(entry, bodyOf(entry.name)), entry.sha256, options);
   }
+  const manifestKey = versionKey(detector, version, MANIFEST_FILE);
   const isNew = await putOnce(store, manifestKey, manifestBytes, sha256Of(manifestBytes), options);
+  // A prune that began meanwhile may have removed a file that was found in place.
+  await requireUnclaimed(store, detector, version, options);
   return { isNew };
 }
 
 /** Reads the files of a version; see `loadDetector`. Throws `bad-input` for a name or version that cannot be one. */
 export function openVersion(
-  store: ObjectStore,
+  store: ObjectReader,
   detector: string,
   version: string,
   options: CallOptions = {},

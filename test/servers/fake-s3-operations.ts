@@ -97,9 +97,9 @@ function put(
   const id = `${bucket}/${key}`;
   const current = state.objects.get(id);
   if (headers['if-none-match'] === '*' && current !== undefined) throw new S3Fault(412, 'PreconditionFailed');
-  const wanted = headers['if-match'];
+  const wanted = headers['if-match']?.replaceAll('"', '');
   if (wanted !== undefined && current === undefined) throw new S3Fault(404, 'NoSuchKey');
-  if (wanted !== undefined && wanted !== `"${current?.etag}"`) throw new S3Fault(412, 'PreconditionFailed');
+  if (wanted !== undefined && wanted !== current?.etag) throw new S3Fault(412, 'PreconditionFailed');
   const sent = headers['x-amz-checksum-crc32'];
   const actual = crcOf(body);
   if (sent !== undefined && sent !== actual) throw new S3Fault(400, 'BadDigest');

@@ -10,10 +10,9 @@ export interface Tridiagonal {
  * Householder tridiagonalisation of a symmetric matrix (Golub & Van Loan, Matrix Computations, §8.3.1), using the
  * upper triangle only and running along its rows.
  *
- * @param matrix size × size, row-major, finite; not changed
+ * @param a size × size, row-major, finite; overwritten
  */
-export function tridiagonalise(matrix: Float64Array, size: number): Tridiagonal {
-  const a = matrix.slice();
+export function tridiagonalise(a: Float64Array, size: number): Tridiagonal {
   const diagonal = new Float64Array(size);
   const offDiagonal = new Float64Array(size);
   /** 2 / ‖v‖² of each reflection I − beta·v·vᵀ; v itself replaces row k of `a` right of the diagonal. */

@@ -2,8 +2,8 @@ import type { Head, Param } from '../contract.ts';
 import { parseNumber } from '../params.ts';
 
 /**
- * HIMPLoS's feature masks (eq. 3): class c keeps the k channels with the largest signed weights, chosen by
- * {@link keptChannels}. Packed C × ⌈L/8⌉ bytes, channel l is bit l mod 8 of byte ⌊l/8⌋; bits past L are 0.
+ * HIMPLoS's feature masks (eq. 3): class c keeps the k channels with the largest signed weights; ties at the last
+ * place go to the lowest channels. Packed C × ⌈L/8⌉ bytes, channel l is bit l mod 8 of byte ⌊l/8⌋; bits past L are 0.
  * @param percent masking percentile p, such that k ≥ 1
  */
 export function packMasks({ classes, width, weight }: Head, percent: number): Uint8Array {
@@ -11,8 +11,12 @@ export function packMasks({ classes, width, weight }: Head, percent: number): Ui
   const rowBytes = maskBytes(width);
   const packed = new Uint8Array(classes * rowBytes);
   for (let c = 0; c < classes; c++) {
-    for (const l of keptChannels(weight.subarray(c * width, (c + 1) * width), kept)) {
-      packed[c * rowBytes + (l >> 3)]! |= 1 << (l & 7);
+    const weights = weight.subarray(c * width, (c + 1) * width);
+    const least = weights.slice().sort()[width - kept]!;
+    let ties = kept - weights.reduce((above, w) => above + (w > least ? 1 : 0), 0);
+    for (let l = 0; l < width; l++) {
+      const isKept = weights[l]! > least || (weights[l] === least && ties-- > 0);
+      if (isKept) packed[c * rowBytes + (l >> 3)]! |= 1 << (l & 7);
     }
   }
   return packed;
@@ -49,10 +53,4 @@ export function maskParam(fallback: number): Param<number> {
     },
     format: (value) => (value === 0 ? 'none' : String(value)),
   };
-}
-
-/** Indices of the `kept` largest weights; ties at the last place go to the lowest channel. */
-function keptChannels(weights: Float32Array, kept: number): Iterable<number> {
-  const byWeight = Uint32Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]! || a - b);
-  return byWeight.subarray(0, kept);
 }

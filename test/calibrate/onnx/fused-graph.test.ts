@@ -1,16 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { imageBatches } from '../../../calibrate/images/image-batches.ts';
 import { findHead } from '../../../calibrate/onnx/find-head.ts';
 import { buildDetectorModel, buildHeadModel } from '../../../calibrate/onnx/fused-graph.ts';
 import { readModel } from '../../../calibrate/onnx/read-model.ts';
+import { openSource } from '../../../calibrate/sources/open-source.ts';
 import { decodeNpy } from '../../../shared/formats/npy.ts';
+import { findPreset } from '../../../shared/images/preprocessing-document.ts';
 import type { Detector, Head, Scores } from '../../../shared/methods/contract.ts';
 import { findDetector } from '../../../shared/methods/registry.ts';
 import type { Tensors } from '../../../shared/tensor.ts';
 import { hasRealData, needsData, realData } from '../../real-data.ts';
 import { fitDetector, scoreAll } from '../../shared/methods/fit-and-score.ts';
 import type { LabelledFeatures } from '../../shared/methods/sample-problem.ts';
-import { type OutputData, readFloats, runModel } from './run-model.ts';
+import { largestDifference, type OutputData, readFloats, runModel } from './run-model.ts';
 
 const SPECS = [
   'himplos:mask=50,clip=1.0,smoothing=scale,score=energy',
@@ -34,15 +37,28 @@ describe.skipIf(!hasRealData)(`a detector written into the CIFAR-10 graph (${nee
     }
   });
 
-  it('gives the same answers from images as from their features', async () => {
-    const model = await readModel(realData('zoo/densenet.onnx'));
+  it('gives the answers of our own scorer from images', async () => {
+    const model = await readModel(realData('cifar10/model.onnx'));
     const found = findHead(model);
-    const detector = findDetector('energy');
-    const parts = { detector, tensors: {}, gamma: 2.3 };
-    const x = readFloats(realData('zoo/densenet.x.npy'));
-    const fused = await runModel(buildDetectorModel({ model, found, ...parts }), found.feed, x.data, x.shape);
-    const rows = { rows: 4, features: fused.features as Float32Array, labels: new Int32Array(4) };
-    expectSameDecisions(fused, scoreAll(detector.prepare(found.head, {}), found.head, rows), parts.gamma);
+    const { detector, tensors, gamma } = await calibrate(SPECS[0]!, found.head);
+    const fused = buildDetectorModel({ model, found, detector, tensors, gamma });
+    const { width } = found.head;
+    const stored = features('test').features;
+    const source = await openSource(realData('cifar10/test.tar.gz'));
+    if (source.kind !== 'images') throw new Error('expected images');
+    const options = { preprocessing: findPreset('cifar10')!, batch: 100, threads: 2 };
+    for await (const { tensor, rows, firstRow, height, width: side } of imageBatches(source, options)) {
+      const outputs = await runModel(fused, found.feed, tensor, [rows, 3, height, side]);
+      const wanted = stored.subarray(firstRow * width, (firstRow + rows) * width);
+      expect(largestDifference(outputs.features!, wanted)).toBeLessThan(1e-4);
+      const tapped = { rows, features: outputs.features as Float32Array, labels: new Int32Array(rows) };
+      expectSameDecisions(
+        outputs,
+        scoreAll(detector.prepare(found.head, tensors), found.head, tapped),
+        gamma,
+      );
+      if (firstRow + rows >= 200) break;
+    }
   });
 });
 

@@ -57,7 +57,7 @@ export function describeMethodContract(spec: string, { tolerance = 1e-5 } = {}):
           encodeSafetensors(fitted),
         );
       }
-      expectscored(id).toEqualscored(id);
+      expect(scored(id)).toEqual(scored(id));
     });
 
     it('leaves its input alone', async () => {
@@ -75,7 +75,7 @@ export function describeMethodContract(spec: string, { tolerance = 1e-5 } = {}):
 
     it('survives the bytes of a file', () => {
       const { tensors } = decodeSafetensors(encodeSafetensors(fitted));
-      expect(scoreAll(detector.prepare(head, tensors), head, id)).toEqualscored(id);
+      expect(scoreAll(detector.prepare(head, tensors), head, id)).toEqual(scored(id));
     });
 
     it('scores a batch as it scores one by one, and on one scorer after other rows', () => {

@@ -74,6 +74,9 @@ export async function scoreWithGraph(
   const feeds = { features: new OrtTensor('float32', features, [rows, width]) };
   const fetched = await session.run(feeds);
   await session.release();
+  for (const [name, { dims }] of Object.entries(fetched)) {
+    if (`${dims}` !== `${rows}`) throw new Error(`${name}: expected ${rows} values, got shape [${dims}]`);
+  }
   return {
     score: fetched.score!.data as Float64Array,
     cosine: fetched.cosine?.data as Float32Array | undefined,

@@ -10,6 +10,7 @@ import type { Tensors } from '../../../shared/tensor.ts';
 import { hasRealData, needsData, reference } from '../../real-data.ts';
 import { type Cifar10, OOD_SETS, readCifar10 } from './cifar10.ts';
 import { portions, scoreAll } from './fit-and-score.ts';
+import { scoreWithGraph } from './graph-runner.ts';
 
 /** Row of the reference tables → the spec that means the same. */
 const SPECS: Readonly<Record<string, string>> = {
@@ -26,6 +27,7 @@ const SPECS: Readonly<Record<string, string>> = {
   'abl:ReAct+FM': 'himplos:mask=50,clip=p90,smoothing=none',
   'abl:ReAct+LS': 'himplos:mask=none,clip=p90',
   'abl:FM+LS': 'himplos:mask=50,clip=none',
+  'abl:cosine only': 'cosine',
   ...Object.fromEntries(
     [1, 5, 10, 20, 50, 100].map((alpha) => [
       `enh:alpha=${alpha}`,
@@ -103,14 +105,40 @@ describe.skipIf(!hasRealData)(`reference scores on the CIFAR-10 benchmark (${nee
     }
   });
 
+  it.each([
+    'HIMPLoS',
+    'HIMPLoS(1.0)',
+    'MSP+HIMPLoS',
+    'ODIN+HIMPLoS',
+    'enh:alpha=20',
+    'Energy',
+    'MSP',
+    'ODIN',
+  ])('%s: standard ONNX operators decide every sample alike', async (row) => {
+    const { detector, tensors } = fitted.get(row)!;
+    const { gamma } = chooseThreshold(scoresOf(row, data.calibration).score, 0.95);
+    for (const set of [data.calibration, data.test, ...Object.values(data.ood)]) {
+      const own = scoresOf(row, set).score;
+      const { score } = await scoreWithGraph(detector, data.head, tensors, set.features, set.rows);
+      own.forEach((wanted, i) => {
+        expect(Math.abs(score[i]! - wanted)).toBeLessThanOrEqual(FLOAT32 * Math.max(1, Math.abs(wanted)));
+      });
+      expect(score.map((s) => Number(s >= gamma))).toEqual(own.map((s) => Number(s >= gamma)));
+    }
+  });
+
   it('takes λ from the pooled training activations', () => {
     expect(fitted.get('HIMPLoS')!.tensors.clip!.data[0]).toBeCloseTo(table.react_percentiles['90']!, 12);
   });
 
   it('sets γ by the conformal rule, and has the accuracy of the model', () => {
     const { score } = scoresOf('HIMPLoS(1.0)', data.calibration);
-    expect(chooseThreshold(score, 0.95).gamma).toBeCloseTo(8.5085, 4);
-    expect(threshold95(score.slice().sort())).toBeCloseTo(table.himplos_p50_lam1.gamma_tpr95_calibration, 5);
+    const ascending = score.slice().sort();
+    const { gamma, index } = chooseThreshold(score, 0.95);
+    expect(index).toBe(50);
+    expect(ascending[49]).toBeCloseTo(8.5085, 4);
+    expect(gamma).toBe((ascending[48]! + ascending[49]!) / 2);
+    expect(threshold95(ascending)).toBeCloseTo(table.himplos_p50_lam1.gamma_tpr95_calibration, 5);
     expect(accuracy(scoresOf('MSP', data.test).predicted, data.test.labels)).toBeCloseTo(0.8685, 12);
   });
 });

@@ -1,8 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HimplosError } from '../../../shared/errors.ts';
 import { encodeChannel } from '../../../shared/store/channel-document.ts';
@@ -15,11 +12,12 @@ import {
   readChannelIfChanged,
   rollback,
 } from '../../../shared/store/channels.ts';
-import { openFileStore } from '../../../shared/store/file-store.ts';
 import type { ObjectStore } from '../../../shared/store/object-store.ts';
+import { claimVersion, listPins, releaseVersion } from '../../../shared/store/pins.ts';
 import { writeVersion } from '../../../shared/store/versions.ts';
 import { rejectionOf } from '../formats/expect-failure.ts';
 import { smallVersion } from './small-version.ts';
+import { type TestStore, testStores } from './test-stores.ts';
 
 const address = { detector: 'birds', channel: 'production' };
 let changes = 0;
@@ -32,13 +30,13 @@ const note = (more: Partial<ChangeNote> = {}): ChangeNote => ({
   ...more,
 });
 
-describe('channels', () => {
-  let folder: string;
+describe.each(testStores)('channels in $kind', ({ open }) => {
+  let opened: TestStore;
   let store: ObjectStore;
   let versions: Record<string, string>;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'himplos-channels-'));
-    store = openFileStore(folder);
+    opened = await open();
+    store = opened.store;
     versions = {};
     for (const name of ['one', 'two', 'three']) {
       const { manifest, bodyOf } = await smallVersion(name);
@@ -46,7 +44,7 @@ describe('channels', () => {
       versions[name] = manifest.version;
     }
   });
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(() => opened.close());
 
   const current = () => readChannel(store, address);
   const promoteTo = async (name: string, more: Partial<ChangeNote> = {}) =>
@@ -122,7 +120,8 @@ describe('channels', () => {
       const forgetful: ObjectStore = {
         ...store,
         put: async (...args) => {
-          await store.put(...args);
+          const answer = await store.put(...args);
+          if (!args[0].includes('/channels/')) return answer;
           throw new HimplosError(code, 'the answer was lost');
         },
       };
@@ -146,6 +145,15 @@ describe('channels', () => {
     expect(await readChannelIfChanged(store, address, first)).toBeUndefined();
     const second = await promoteTo('two');
     expect(await readChannelIfChanged(store, address, first)).toEqual(second);
+  });
+
+  it('never point to a version that is being pruned', async () => {
+    expect(await claimVersion(store, 'birds', versions.one!, { id: 'p', nowMs: Date.now() })).toBe(true);
+    expect((await rejectionOf(promoteTo('one'))).code).toBe('conflict');
+    await releaseVersion(store, 'birds', versions.one!);
+    await promoteTo('one');
+    expect(await claimVersion(store, 'birds', versions.one!, { id: 'p', nowMs: Date.now() })).toBe(false);
+    expect((await listPins(store, 'birds')).promoted).toEqual(new Set([versions.one]));
   });
 
   it('name every version they point or pointed to', async () => {
@@ -200,21 +208,38 @@ describe('channels', () => {
   });
 
   it('survive a kill at every store call of a promotion: old or new, and a rerun succeeds', async () => {
-    // Read the channel, read the manifest, write the channel.
     for (const moment of ['before', 'after']) {
-      for (let call = 1; call <= 3; call++) {
-        const child = fork(new URL('./killed-process.ts', import.meta.url), [
-          'promote',
-          folder,
-          'birds',
-          moment,
-          String(call),
-        ]);
-        expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-        const isDone = moment === 'after' && call === 3;
-        expect((await current())?.document.version).toBe(isDone ? versions.one : undefined);
+      for (let call = 1; ; call++) {
+        const channel = `${moment}-${call}`;
+        const target = { detector: 'birds', channel };
+        const [exitCode, signal] = await killAt(channel, moment, call);
+        const state = await readChannel(store, target);
+        if (exitCode === 0) {
+          // All calls were survived: there are at least channel, manifest, pin, manifest, channel.
+          expect(call).toBeGreaterThan(5);
+          expect(state?.document.version).toBe(versions.one);
+          break;
+        }
+        expect(signal).toBe('SIGKILL');
+        expect([undefined, versions.one]).toContain(state?.document.version);
+        const change = { from: state, version: versions.two!, note: note() };
+        expect((await promote(store, target, change)).document.version).toBe(versions.two);
       }
     }
-    expect((await promoteTo('two')).document).toMatchObject({ generation: 2, version: versions.two });
   });
+
+  function killAt(channel: string, moment: string, call: number) {
+    const { address: where, options } = opened;
+    const script = new URL('./killed-process.ts', import.meta.url);
+    const child = fork(script, [
+      'promote',
+      where,
+      JSON.stringify(options),
+      'birds',
+      channel,
+      moment,
+      String(call),
+    ]);
+    return once(child, 'exit');
+  }
 });

@@ -1,14 +1,18 @@
 import { promote, readChannel } from '../../../shared/store/channels.ts';
-import { openFileStore } from '../../../shared/store/file-store.ts';
 import type { ObjectStore } from '../../../shared/store/object-store.ts';
+import { openStore } from '../../../shared/store/open-store.ts';
+import type { S3Options } from '../../../shared/store/s3-client.ts';
 import { writeVersion } from '../../../shared/store/versions.ts';
 import { smallVersion } from './small-version.ts';
 
 /**
  * Publishes or promotes the version `one`, and kills itself right before or after one of its store calls. Arguments:
- * what to do, folder, detector, `before` or `after`, number of the call (1 is the first).
+ * what to do, the store's address, its options as JSON, detector, channel, `before` or `after`, number of the call (1 is the
+ * first).
  */
-const [action, folder, detector, moment, call] = process.argv.slice(2) as [
+const [action, address, options, detector, channel, moment, call] = process.argv.slice(2) as [
+  string,
+  string,
   string,
   string,
   string,
@@ -16,14 +20,18 @@ const [action, folder, detector, moment, call] = process.argv.slice(2) as [
   string,
 ];
 const { manifest, bodyOf } = await smallVersion('one');
-const store = dieAt(openFileStore(folder), Number(call), moment === 'before');
+const store = dieAt(
+  await openStore(address, JSON.parse(options) as S3Options),
+  Number(call),
+  moment === 'before',
+);
 if (action === 'publish') {
   await writeVersion(store, detector, manifest, bodyOf);
 } else {
-  const address = { detector, channel: 'production' };
-  const from = await readChannel(store, address);
+  const target = { detector, channel };
+  const from = await readChannel(store, target);
   const note = { id: 'killed', at: '2026-01-01T00:00:00Z', by: null, reason: null, isForced: false };
-  await promote(store, address, { from, version: manifest.version, note });
+  await promote(store, target, { from, version: manifest.version, note });
 }
 
 function dieAt(inner: ObjectStore, fatalCall: number, isBefore: boolean): ObjectStore {

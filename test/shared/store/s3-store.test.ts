@@ -1,29 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openS3Store } from '../../../shared/store/s3-store.ts';
 import { startFakeS3 } from '../../servers/fake-s3.ts';
 import { describeObjectStore } from './contract-suite.ts';
 
+const retries = { baseDelayMs: 1 };
+
 describeObjectStore('S3 (in-process server)', async () => {
-  const fake = await startFakeS3();
-  const { endpoint, credentials } = fake;
-  const store = openS3Store('s3://bucket/some/prefix', {
-    endpoint,
-    credentials,
-    retries: { baseDelayMs: 1 },
-  });
-  return { store, close: () => fake.close() };
+  const { endpoint, credentials, close } = await startFakeS3();
+  const store = openS3Store('s3://bucket/some/prefix', { endpoint, credentials, retries });
+  return { store, maxKeyBytes: 1024 - 'some/prefix/'.length, close };
 });
 
-describeObjectStore('S3 (in-process server), in parts and pages', async () => {
+describeObjectStore('S3 (in-process server) in parts and pages, without checksums, with 409s', async () => {
   const fake = await startFakeS3();
+  const { endpoint, credentials, close } = fake;
   fake.pageSize = 2;
-  const { endpoint, credentials } = fake;
-  const store = openS3Store('s3://bucket', {
-    endpoint,
-    credentials,
-    partBytes: 40_000,
-    checksums: 'when-required',
-    retries: { baseDelayMs: 1 },
+  let puts = 0;
+  fake.faults.push({
+    effect: { kind: 'status', status: 409, code: 'ConditionalRequestConflict' },
+    on: ({ method }) => method === 'PUT' && ++puts % 3 === 0,
+    times: Number.POSITIVE_INFINITY,
   });
-  return { store, close: () => fake.close() };
+  const options = { endpoint, credentials, retries, partBytes: 40_000, checksums: 'when-required' } as const;
+  return { store: openS3Store('s3://bucket', options), close };
 });

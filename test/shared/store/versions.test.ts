@@ -1,14 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../../shared/artifact/digest.ts';
 import { loadDetector } from '../../../shared/artifact/load-detector.ts';
 import { encodeManifest } from '../../../shared/artifact/manifest.ts';
-import { openFileStore } from '../../../shared/store/file-store.ts';
 import type { ObjectStore } from '../../../shared/store/object-store.ts';
+import { claimVersion, releaseVersion } from '../../../shared/store/pins.ts';
 import {
   deleteVersion,
   listVersions,
@@ -21,17 +18,18 @@ import {
 import { rejectionOf } from '../formats/expect-failure.ts';
 import { collect } from './contract-suite.ts';
 import { smallVersion } from './small-version.ts';
+import { type TestStore, testStores } from './test-stores.ts';
 
-describe('versions in a store', () => {
-  let folder: string;
+describe.each(testStores)('versions in $kind', ({ open }) => {
+  let opened: TestStore;
   let store: ObjectStore;
   let one: Awaited<ReturnType<typeof smallVersion>>;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'himplos-versions-'));
-    store = openFileStore(folder);
+    opened = await open();
+    store = opened.store;
     one = await smallVersion('one');
   });
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(() => opened.close());
   const publish = (version = one) => writeVersion(store, 'birds', version.manifest, version.bodyOf);
 
   it('are written whole and load again', async () => {
@@ -159,24 +157,53 @@ describe('versions in a store', () => {
   });
 
   it('survive a kill at every store call: nothing or all is there, and a rerun succeeds', async () => {
-    // head, two files, manifest: each killed before and after it took place.
     for (const moment of ['before', 'after']) {
-      for (let call = 1; call <= 4; call++) {
+      for (let call = 1; ; call++) {
         const detector = `birds-${moment}-${call}`;
-        const child = fork(new URL('./killed-process.ts', import.meta.url), [
-          'publish',
-          folder,
-          detector,
-          moment,
-          String(call),
-        ]);
-        expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+        const [exitCode, signal] = await killAt(detector, moment, call);
         const [left] = await listVersions(store, detector);
-        const isWhole = moment === 'after' && call === 4;
-        expect(left?.isComplete ?? false).toBe(isWhole);
-        expect(await writeVersion(store, detector, one.manifest, one.bodyOf)).toEqual({ isNew: !isWhole });
+        if (exitCode === 0) {
+          // All calls were survived: there are at least pin, manifest, two files, manifest, pin.
+          expect(call).toBeGreaterThan(6);
+          expect(left?.isComplete).toBe(true);
+          break;
+        }
+        expect(signal).toBe('SIGKILL');
+        // Whatever calls itself whole is whole.
+        if (left?.isComplete) expect(await verifyVersion(store, detector, one.manifest.version)).toEqual([]);
+        const { isNew } = await writeVersion(store, detector, one.manifest, one.bodyOf);
+        expect(isNew).toBe(left?.isComplete !== true);
         expect(await verifyVersion(store, detector, one.manifest.version)).toEqual([]);
       }
     }
+  });
+
+  function killAt(detector: string, moment: string, call: number) {
+    const { address, options } = opened;
+    const script = new URL('./killed-process.ts', import.meta.url);
+    const child = fork(script, [
+      'publish',
+      address,
+      JSON.stringify(options),
+      detector,
+      '',
+      moment,
+      String(call),
+    ]);
+    return once(child, 'exit');
+  }
+
+  it('get back a file that was lost', async () => {
+    await publish();
+    await store.delete(versionKey('birds', one.manifest.version, 'report.json'));
+    expect(await publish()).toEqual({ isNew: false });
+    expect(await verifyVersion(store, 'birds', one.manifest.version)).toEqual([]);
+  });
+
+  it('are not written while they are being pruned', async () => {
+    await claimVersion(store, 'birds', one.manifest.version, { id: 'p', nowMs: 0 });
+    expect((await rejectionOf(publish())).code).toBe('conflict');
+    await releaseVersion(store, 'birds', one.manifest.version);
+    await publish();
   });
 });

@@ -1,0 +1,46 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { MAX_BODY_BYTES } from '../../shared/protocol/limits.ts';
+
+/** Serves a web-standard application with node:http, for machines of one's own and for tests. */
+export function createNodeServer(fetch: (request: Request) => Response | Promise<Response>): Server {
+  return createServer((incoming, outgoing) => {
+    answer(fetch, incoming, outgoing).catch(() => outgoing.destroy());
+  });
+}
+
+async function answer(
+  fetch: (request: Request) => Response | Promise<Response>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const body = await readBody(incoming);
+  const response = await fetch(toRequest(incoming, body));
+  const payload = Buffer.from(await response.arrayBuffer());
+  const headers = Object.fromEntries(response.headers);
+  outgoing.writeHead(response.status, { ...headers, 'content-length': payload.length });
+  outgoing.end(incoming.method === 'HEAD' ? undefined : payload);
+}
+
+/** The body; of one that is too large, just enough for the application to see that it is. */
+async function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    if (bytes > MAX_BODY_BYTES) continue;
+    chunks.push(chunk);
+    bytes += chunk.length;
+  }
+  return Buffer.concat(chunks);
+}
+
+function toRequest(incoming: IncomingMessage, body: Buffer<ArrayBuffer>): Request {
+  const headers = new Headers();
+  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+    headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
+  }
+  const method = incoming.method ?? 'GET';
+  const path = incoming.url?.startsWith('/') ? incoming.url : '/';
+  const url = `http://${incoming.headers.host ?? 'localhost'}${path}`;
+  const hasBody = method !== 'GET' && method !== 'HEAD' && body.length > 0;
+  return new Request(url, { method, headers, ...(hasBody && { body }) });
+}

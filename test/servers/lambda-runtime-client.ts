@@ -1,0 +1,66 @@
+// A runtime client without native code: what `aws-lambda-ric` does, as far as a handler can tell. Run in a process of
+// its own with the handler (`index.handler`) as its argument; see lambda-runtime-api.ts.
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+type Handler = (event: unknown, context: object) => Promise<unknown>;
+
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const base = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
+
+const handler = await load(process.argv[2]!);
+for (;;) {
+  const { headers, body } = await call('GET', '/invocation/next');
+  const id = String(headers['lambda-runtime-aws-request-id']);
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  const context = {
+    awsRequestId: id,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+  try {
+    const result = await handler(JSON.parse(body), context);
+    await call('POST', `/invocation/${id}/response`, JSON.stringify(result ?? null));
+  } catch (error) {
+    await call('POST', `/invocation/${id}/error`, describe(error), {
+      'lambda-runtime-function-error-type': (error as Error).name,
+    });
+  }
+}
+
+async function load(name: string): Promise<Handler> {
+  const [file, exported] = name.split('.');
+  try {
+    const module = createRequire(import.meta.url)(join(process.env.LAMBDA_TASK_ROOT!, `${file}.js`));
+    return (module as Record<string, Handler>)[exported!]!;
+  } catch (error) {
+    await call('POST', '/init/error', describe(error));
+    process.exit(1);
+  }
+}
+
+function call(
+  method: string,
+  path: string,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<{ headers: IncomingHttpHeaders; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(`${base}${path}`, { method, agent, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () =>
+        resolve({ headers: response.headers, body: Buffer.concat(chunks).toString() }),
+      );
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function describe(error: unknown): string {
+  const { name, message, stack } = error as Error;
+  return JSON.stringify({ errorType: name, errorMessage: message, trace: stack?.split('\n') });
+}

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SumTree } from '../../../shared/statistics/sum-tree.ts';
+import { randomNormals, shuffledIndices } from '../random.ts';
+
+const LENGTH = 5;
+
+/** One vector a block, of very different sizes, so that another order of addition shows. */
+function blockValues(blocks: number): Float64Array[] {
+  const normal = randomNormals(blocks);
+  return Array.from({ length: blocks }, () =>
+    Float64Array.from({ length: LENGTH }, () => normal() * 10 ** (6 * normal())),
+  );
+}
+
+function sumOf(blocks: readonly number[], values: readonly Float64Array[]): SumTree {
+  const tree = new SumTree(LENGTH, values.length);
+  for (const block of blocks) {
+    tree.leaf.set(values[block]!);
+    tree.endBlock(block);
+  }
+  return tree;
+}
+
+describe('sum tree', () => {
+  it('gives the same bits for every split, order of merging and order of blocks', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer(),
+        (blocks, shards, seed) => {
+          const values = blockValues(blocks);
+          const inOrder = [...values.keys()];
+          const whole = sumOf(inOrder, values).total();
+          const merged = new SumTree(LENGTH, blocks);
+          // Blocks are dealt out like cards: no shard need have a run of them.
+          const dealt = shuffledIndices(blocks, seed);
+          for (const shard of shuffledIndices(shards, seed + 1)) {
+            merged.merge(
+              sumOf(
+                dealt.filter((_, i) => i % shards === shard),
+                values,
+              ).save(),
+            );
+          }
+          expect(merged.total()).toEqual(whole);
+        },
+      ),
+      { seed: 2, numRuns: 200 },
+    );
+  });
+
+  it('is the plain sum, to rounding', () => {
+    const values = blockValues(37);
+    const total = sumOf([...values.keys()], values).total();
+    total.forEach((sum, i) => {
+      const plain = values.reduce((acc, value) => acc + value[i]!, 0);
+      const size = values.reduce((acc, value) => acc + Math.abs(value[i]!), 0);
+      expect(Math.abs(sum - plain)).toBeLessThan(1e-14 * size);
+    });
+  });
+
+  it('keeps at most log2(blocks) + 1 vectors', () => {
+    const values = blockValues(79);
+    const tree = new SumTree(LENGTH, 79);
+    let most = 0;
+    for (const [block, value] of values.entries()) {
+      tree.leaf.set(value);
+      tree.endBlock(block);
+      most = Math.max(most, Object.keys(tree.save()).length);
+    }
+    expect(most).toBeLessThanOrEqual(6);
+  });
+
+  it('begins each block with zeros', () => {
+    const tree = new SumTree(2, 3);
+    for (let block = 0; block < 3; block++) {
+      expect([...tree.leaf]).toEqual([0, 0]);
+      tree.leaf.fill(1);
+      tree.endBlock(block);
+    }
+    expect([...tree.total()]).toEqual([3, 3]);
+  });
+
+  it('does not change what it merged, and can be asked twice', () => {
+    const values = blockValues(6);
+    const saved = sumOf([0, 1, 2], values).save();
+    const before = structuredClone(saved);
+    const tree = sumOf([3, 4, 5], values);
+    tree.merge(saved);
+    expect(tree.total()).toEqual(tree.total());
+    expect(saved).toEqual(before);
+  });
+
+  it('refuses blocks that are missing, doubled or foreign', () => {
+    const values = blockValues(6);
+    expect(() => sumOf([0, 1, 4, 5], values).total()).toThrow(/blocks 2 to 3 are missing/);
+    expect(() => sumOf([0, 1, 2], values).total()).toThrow(/blocks 3 to 5 are missing/);
+    const tree = sumOf([0, 1, 2, 3], values);
+    expect(() => tree.merge(sumOf([2], values).save())).toThrow(/block 2 comes twice/);
+    expect(() => tree.merge(sumOf([0, 1, 2, 3], values).save())).toThrow(/block 0 comes twice/);
+    const narrow = { 'sum.0.4': { dtype: 'F64', shape: [4], data: new Float64Array(4) } } as const;
+    expect(() => tree.merge(narrow)).toThrow(/partial sums: expected 5 F64 values/);
+    expect(() => tree.merge({ 'sum.1.3': { dtype: 'F64', shape: [5], data: new Float64Array(5) } })).toThrow(
+      /sum\.1\.3/,
+    );
+    expect(() => tree.merge({ 'sum.0.6': { dtype: 'F64', shape: [5], data: new Float64Array(5) } })).toThrow(
+      /below 6/,
+    );
+  });
+});

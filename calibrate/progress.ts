@@ -45,6 +45,11 @@ export function startTask(
     return `${label}: ${done} of ${total} ${unit}${rateText}${left}`;
   }
 
+  function say(sentence: string): void {
+    output.write(`${isLineOpen ? CLEAR_LINE : ''}${sentence}\n`);
+    isLineOpen = false;
+  }
+
   return {
     advance(count) {
       done += count;
@@ -54,14 +59,11 @@ export function startTask(
       isLineOpen = isTerminal;
       output.write(isTerminal ? `${CLEAR_LINE}${cutTo(line(), output.columns)}` : `${line()}\n`);
     },
-    say(sentence) {
-      output.write(`${isLineOpen ? CLEAR_LINE : ''}${sentence}\n`);
-      isLineOpen = false;
-    },
+    say,
     finish(note = '') {
       const seconds = Math.max(nowMs() - startMs, 1) / 1000;
       const text = `${label}: ${done} ${unit} in ${formatSeconds(seconds)}${note === '' ? '' : `, ${note}`}`;
-      this.say(text);
+      say(text);
     },
     [Symbol.dispose]() {
       if (isLineOpen) output.write('\n');

@@ -100,7 +100,10 @@ export async function gatherInputs(
     preprocessing: preprocessing ?? null,
     classNames: classes.names,
     sets: { train, calibration, evaluation, ood: oodSets },
-    warnings: overlaps.map(describeOverlap),
+    warnings: [
+      ...overlaps.map(describeOverlap),
+      ...describeSkipped([train, calibration, evaluation, ...oodSets.map(({ set }) => set)]),
+    ],
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
@@ -138,6 +141,16 @@ async function preprocessingFor(roles: Roles, options: InputOptions): Promise<Pr
   ];
   const hasImages = sources.some((source) => source?.kind === 'images');
   return hasImages || isGiven ? choosePreprocessing(options) : undefined;
+}
+
+function describeSkipped(sets: readonly (FeatureSet | undefined)[]): string[] {
+  return sets.flatMap((set) =>
+    set === undefined || set.skipped === 0
+      ? []
+      : [
+          `${set.role}: ${set.skipped} of ${set.skipped + set.rows} images could not be decoded and were passed over`,
+        ],
+  );
 }
 
 function describeOverlap({ roles, count, share, examples }: Overlap): string {

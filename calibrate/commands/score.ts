@@ -63,7 +63,7 @@ async function* imageFeatures(
 ): AsyncGenerator<Rows> {
   const { extractor, ...images } = await openStoredImages(options.detector, stored, options, io);
   await using _extractor = extractor;
-  const onBad = (name: string, error: Error) => io.stderr.write(`skipped ${name}: ${error.message}\n`);
+  const onBad = (_: string, error: Error) => io.stderr.write(`skipped: ${error.message}\n`);
   const batch = extractor.fixedBatch ?? images.batch;
   for await (const prepared of imageBatches(source, { ...images, batch, onBad, signal: io.signal })) {
     const features = (await extractor.featuresOf(prepared)) as Float32Array<ArrayBuffer>;

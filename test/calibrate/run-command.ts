@@ -61,7 +61,8 @@ export function readError({ status, stderr }: Pick<CommandResult, 'status' | 'st
   readonly hint: string;
 } {
   const match = /(?:^|\n)error: (.+)\nhint: (.+)\n$/.exec(stderr);
-  if (status === 2 && match !== null && !/^ +at /m.test(stderr)) return { message: match[1]!, hint: match[2]! };
+  if (status === 2 && match !== null && !/^ +at /m.test(stderr))
+    return { message: match[1]!, hint: match[2]! };
   throw new Error(`expected an error and a hint with exit status 2, got ${status} and\n${stderr}`);
 }
 

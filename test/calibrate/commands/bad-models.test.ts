@@ -111,7 +111,11 @@ describe('calibrate refuses as usage', () => {
     ['an unknown key', ['--method', 'himplos:masking=50'], /masking/],
     ['a value out of range', ['--method', 'himplos:mask=150'], /mask.*150/],
     ['a part that is no value', ['--mask-percentile', 'half'], /mask.*half/],
-    ['a method beside its parts', ['--method', 'energy', '--clip', '1.0'], /--method energy stands beside clip=1\.0/],
+    [
+      'a method beside its parts',
+      ['--method', 'energy', '--clip', '1.0'],
+      /--method energy stands beside clip=1\.0/,
+    ],
     ['an unknown preset', ['--preprocess', 'imagnet'], /--preprocess: expected imagenet, cifar10/],
     ['a preset file that is not there', ['--preprocess', 'x.json'], /x\.json: no such file/],
     ['an unknown device', ['--device', 'tpu'], /--device: expected auto/],
@@ -143,7 +147,11 @@ describe('a command line that is not understood ends with exit status 2 and a hi
     ['a missing argument', ['inspect'], /missing required argument 'path'/],
     ['a missing option', ['evaluate', '--detector', 'd'], /required option '--id/],
     ['an excess argument', ['inspect', 'a', 'b'], /too many arguments/],
-    ['an unknown format', ['score', 'x', '--detector', 'd', '--format', 'xml'], /--format: expected jsonl, csv/],
+    [
+      'an unknown format',
+      ['score', 'x', '--detector', 'd', '--format', 'xml'],
+      /--format: expected jsonl, csv/,
+    ],
   ])('%s', async (_, argv, message) => {
     expect(readError(await runCommand(argv)).message).toMatch(message);
   });

@@ -1,6 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { makeNode as node } from '../../../calibrate/onnx/proto-parts.ts';
 import { randomNumbers } from '../../shared/random.ts';

@@ -3,17 +3,30 @@ import { HimplosError } from '../shared/errors.ts';
 import { run } from './program.ts';
 
 const stop = new AbortController();
-// The first Ctrl-C lets the command clean up; the second ends the process at once.
+/** npm hands on the Ctrl-C that the terminal has already sent to everybody: that is one, not two. */
+const SECOND_CTRL_C_MS = 1000;
+let stoppedMs = 0;
+// The first Ctrl-C lets the command clean up; the second ends the process at once, which removes temporary files too.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (stop.signal.aborted) {
+      if (performance.now() - stoppedMs > SECOND_CTRL_C_MS) process.exit(2);
+      return;
+    }
+    stoppedMs = performance.now();
     stop.abort(
-      new HimplosError('interrupted', 'stopped before it was finished; nothing was left half-written'),
+      new HimplosError('interrupted', 'stopped before it was finished; nothing was left half-written', {
+        hint: 'run it again; with --cache DIR it goes on where it was',
+      }),
     );
   });
 }
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0); // the reader, `head` for example, has seen enough
   throw error;
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error; // whether or not anybody listens, the work goes on
 });
 process.exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout,

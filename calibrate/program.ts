@@ -85,7 +85,11 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
     .requiredOption('--detector <dir>', 'folder of a detector')
     .requiredOption('--id <source>', 'in-distribution data (repeatable)', collectValues)
     .requiredOption('--ood <name=source>', 'out-of-distribution data (repeatable)', collectValues)
-    .option('--methods <spec,...>', 'method specs that the stored tensors allow', collectValues)
+    .option(
+      '--methods <spec,...>',
+      'method specs, or all: those that the stored tensors allow',
+      collectValues,
+    )
     .option(
       '--format <name>',
       'table, json, csv or markdown',

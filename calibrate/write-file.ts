@@ -23,13 +23,24 @@ export async function writeNewFile(path: string, body: ObjectBody, signal: Abort
   }
 }
 
-/** Throws `conflict` when there is a file already: to be asked before long work starts. */
+/**
+ * Throws `conflict` when there is a file already and `not-found` when there is no folder for it: to be asked before long
+ * work starts.
+ */
 export async function requireVacantFile(path: string): Promise<void> {
-  const isThere = await access(path).then(
+  if (await isThere(path)) throw occupied(path);
+  const folder = dirname(path);
+  if (await isThere(folder)) return;
+  throw new HimplosError('not-found', `cannot write ${path}: there is no folder ${folder}`, {
+    hint: 'make the folder first, or name a file elsewhere',
+  });
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
     () => true,
     () => false,
   );
-  if (isThere) throw occupied(path);
 }
 
 function occupied(path: string, cause?: unknown): HimplosError {

@@ -1,4 +1,7 @@
 import { HimplosError } from '../../shared/errors.ts';
+import type { Detector } from '../../shared/methods/contract.ts';
+import { findDetector, methods } from '../../shared/methods/registry.ts';
+import { splitSpecs } from '../../shared/methods/spec.ts';
 
 /** The method as typed: a spec, or the parts of HIMPLoS one by one. */
 export interface MethodOptions {
@@ -24,4 +27,15 @@ export function methodSpec(options: MethodOptions): string {
       hint: `write the parameters into the spec: --method ${method}${method.includes(':') ? ',' : ':'}${parts[0]}`,
     },
   );
+}
+
+/** Stands for every method with its defaults. */
+export const ALL = 'all';
+
+/** The methods that lists of specs name, each once. Throws `bad-usage` for an unknown one. */
+export function chooseDetectors(lists: readonly string[]): Detector[] {
+  const specs = lists
+    .flatMap(splitSpecs)
+    .flatMap((spec) => (spec === ALL ? methods.map(({ id }) => id) : [spec]));
+  return [...new Map(specs.map(findDetector).map((detector) => [detector.spec, detector])).values()];
 }

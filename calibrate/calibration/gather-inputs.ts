@@ -10,7 +10,7 @@ import { choosePreprocessing } from '../images/choose-preprocessing.ts';
 import type { Io } from '../io.ts';
 import { type PreprocessOptions, parseNamedSources, type RunOptions } from '../options.ts';
 import { type Overlap, OverlapFinder, requireHeldOut } from '../sources/overlap.ts';
-import { decideClasses, openRoles, type Roles } from './open-roles.ts';
+import { decideClasses, openRoles, type Roles, requireKnownClasses } from './open-roles.ts';
 import { readHead } from './read-head.ts';
 
 /** A classifier and labelled data, as typed: what every command that fits methods begins with. */
@@ -73,6 +73,7 @@ export async function gatherInputs(
     logits: head.classes,
     allowMissing: options.allowMissingClasses === true,
   });
+  for (const source of [roles.calibration, roles.evaluation]) await requireKnownClasses(source, classes);
 
   const { folder } = resources.use(await openWorkspace(options.cache));
   const overlap = new OverlapFinder();
@@ -153,6 +154,7 @@ function describeSkipped(sets: readonly (FeatureSet | undefined)[]): string[] {
   );
 }
 
-function describeOverlap({ roles, count, share, examples }: Overlap): string {
+/** One sentence about images in two roles. */
+export function describeOverlap({ roles, count, share, examples }: Overlap): string {
   return `${roles[0]} and ${roles[1]} share ${count} contents (${(100 * share).toFixed(2)} %), for example ${examples[0]}`;
 }

@@ -2,6 +2,7 @@ import type { LoadedDetector } from '../../shared/artifact/load-detector.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { type ClassOrder, readClassesFile, resolveClasses } from '../sources/class-order.ts';
 import type { Source } from '../sources/contract.ts';
+import { nameError } from '../sources/file-error.ts';
 import { openSources } from '../sources/open-source.ts';
 
 /** Every source of a calibration, opened and looked over, nothing decoded yet. */
@@ -48,7 +49,12 @@ export async function decideClasses(
   const { logits, allowMissing } = options;
   const given = options.classesFile === undefined ? undefined : await readClassesFile(options.classesFile);
   if (train.kind === 'images') {
-    return resolveClasses({ survey: await train.survey(), classesFile: given, logits, allowMissing });
+    const survey = await train.survey();
+    try {
+      return resolveClasses({ survey, classesFile: given, logits, allowMissing });
+    } catch (cause) {
+      throw nameError(cause, train.address);
+    }
   }
   const names = given ?? Array.from({ length: logits }, (_, index) => String(index));
   if (names.length !== logits) {
@@ -59,6 +65,17 @@ export async function decideClasses(
     );
   }
   return { names, indexOf: namedIndex(names) };
+}
+
+/** Throws `bad-input` for a class folder that is none of the classes, before the first image is decoded. */
+export async function requireKnownClasses(source: Source | undefined, { indexOf }: Classes): Promise<void> {
+  if (source?.kind !== 'images') return;
+  const { classes } = await source.survey();
+  try {
+    for (const label of classes.keys()) indexOf(label);
+  } catch (cause) {
+    throw nameError(cause, source.address);
+  }
 }
 
 /**

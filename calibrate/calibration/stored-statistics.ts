@@ -24,7 +24,7 @@ export function fitFromStored(detector: Detector, stored: LoadedDetector): Tenso
   while (!step.done) {
     const results = Object.entries(step.value).map(([name, { key }]) => {
       if (Object.hasOwn(known, key)) return [name, known[key]] as const;
-      throw notStored(detector.spec, key);
+      throw notStored(detector.spec, key.split(':')[0]!);
     });
     step = fit.next(Object.fromEntries(results));
   }

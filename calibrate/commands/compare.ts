@@ -1,7 +1,5 @@
 import { HimplosError } from '../../shared/errors.ts';
-import type { Detector } from '../../shared/methods/contract.ts';
-import { findDetector, methods } from '../../shared/methods/registry.ts';
-import { splitSpecs } from '../../shared/methods/spec.ts';
+import { ALL, chooseDetectors } from '../calibration/choose-method.ts';
 import { type Comparison, compareMethods } from '../calibration/compare-methods.ts';
 import { gatherInputs, type InputOptions } from '../calibration/gather-inputs.ts';
 import type { Io } from '../io.ts';
@@ -26,21 +24,13 @@ export async function compare(options: CompareOptions, io: Io): Promise<number> 
       hint: 'for example --ood textures=data/textures.tar.gz',
     });
   }
-  const detectors = chooseDetectors(options.methods ?? ['all']);
+  const detectors = chooseDetectors(options.methods ?? [ALL]);
   await using inputs = await gatherInputs(options, io);
   const results = resultsOf(await compareMethods(detectors, inputs, io));
   const text = formatResults(results, format);
   if (out === undefined) io.stdout.write(text);
   else await writeNewFile(out, new TextEncoder().encode(text), io.signal);
   return 0;
-}
-
-/** `all` stands for every method with its defaults. A spec given twice counts once. */
-function chooseDetectors(lists: readonly string[]): Detector[] {
-  const specs = lists
-    .flatMap(splitSpecs)
-    .flatMap((spec) => (spec === 'all' ? methods.map(({ id }) => id) : [spec]));
-  return [...new Map(specs.map(findDetector).map((detector) => [detector.spec, detector])).values()];
 }
 
 function resultsOf({ methods: compared, skipped, warnings, idSet }: Comparison): Results {

@@ -1,8 +1,9 @@
-import { loadDetector } from '../../shared/artifact/load-detector.ts';
-import type { Scores } from '../../shared/methods/contract.ts';
-import { findDetector } from '../../shared/methods/registry.ts';
-import { splitSpecs } from '../../shared/methods/spec.ts';
+import { type LoadedDetector, loadDetector } from '../../shared/artifact/load-detector.ts';
+import { HimplosError } from '../../shared/errors.ts';
+import type { Detector, Scorer, Scores } from '../../shared/methods/contract.ts';
 import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
+import { ALL, chooseDetectors } from '../calibration/choose-method.ts';
+import { describeOverlap } from '../calibration/gather-inputs.ts';
 import { labelIndex } from '../calibration/open-roles.ts';
 import { scoreSet } from '../calibration/score-set.ts';
 import { fitFromStored } from '../calibration/stored-statistics.ts';
@@ -33,9 +34,7 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
   if (options.out !== undefined) await requireVacantFile(options.out);
   const ood = parseNamedSources('--ood', options.ood);
   const stored = await loadDetector(openArtifactFolder(options.detector));
-  const specs = options.methods?.flatMap(splitSpecs) ?? [stored.document.method];
-  const detectors = specs.map(findDetector);
-  const scorers = detectors.map((detector) => detector.prepare(stored.head, fitFromStored(detector, stored)));
+  const { detectors, scorers, skipped } = fitMethods(options.methods ?? [stored.document.method], stored);
 
   const idSource = await openSources(options.id, io);
   const oodSources: { name: string; source: Source }[] = [];
@@ -71,9 +70,38 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
       ),
     ),
     id: measureId(idScores[Math.max(own, 0)]!, idSet.labels, gamma),
+    skipped,
+    warnings: overlap.overlaps().map(describeOverlap),
   };
   const text = formatResults(results, options.format);
   if (options.out === undefined) io.stdout.write(text);
   else await writeNewFile(options.out, new TextEncoder().encode(text), io.signal);
   return 0;
+}
+
+interface FittedMethods {
+  readonly detectors: readonly Detector[];
+  readonly scorers: readonly Scorer[];
+  readonly skipped: NonNullable<Results['skipped']>;
+}
+
+/**
+ * Fits the methods named from what the detector stores. `all` means its own and all others that its tensors allow.
+ * Throws `not-found` for a method named whose statistic is not stored.
+ */
+function fitMethods(lists: readonly string[], stored: LoadedDetector): FittedMethods {
+  const isAll = lists.includes(ALL);
+  const detectors: Detector[] = [];
+  const scorers: Scorer[] = [];
+  const skipped: { method: string; reason: string }[] = [];
+  for (const detector of chooseDetectors(isAll ? [stored.document.method, ...lists] : lists)) {
+    try {
+      scorers.push(detector.prepare(stored.head, fitFromStored(detector, stored)));
+      detectors.push(detector);
+    } catch (error) {
+      if (!isAll || !(error instanceof HimplosError)) throw error;
+      skipped.push({ method: detector.spec, reason: error.message });
+    }
+  }
+  return { detectors, scorers, skipped };
 }

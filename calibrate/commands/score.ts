@@ -22,11 +22,10 @@ export async function score(addresses: readonly string[], options: ScoreOptions,
   const stored = await loadDetector(openArtifactFolder(options.detector));
   const source = await openSources(addresses, io);
   const format = options.format === 'csv' ? formatCsv : formatJson;
-  if (options.format === 'csv') await writeText(io.stdout, csvLine(COLUMNS));
+  let header = options.format === 'csv' ? csvLine(COLUMNS) : '';
   const samples =
     source.kind === 'images' ? imageFeatures(source, stored, options, io) : featureRows(source, stored);
-  const most = source.kind === 'images' ? MAX_BATCH : ROWS;
-  await using scorer = await openRowScorer(stored, most, options.threads);
+  await using scorer = await openRowScorer(stored, options.threads);
   let accepted = 0;
   let total = 0;
   for await (const { features, rows, nameOf } of samples) {
@@ -39,15 +38,15 @@ export async function score(addresses: readonly string[], options: ScoreOptions,
       lines.push(format(answer));
     }
     total += rows;
-    await writeText(io.stdout, lines.join(''));
+    await writeText(io.stdout, header + lines.join(''));
+    header = ''; // not before there is something below it: a command that fails prints no results
   }
   io.stderr.write(`${total} samples: ${accepted} in-distribution, ${total - accepted} out-of-distribution\n`);
   return 0;
 }
 
-/** Rows scored at a time from features; batches of images are at most `--batch` long. */
+/** Rows scored at a time from features. */
 const ROWS = 256;
-const MAX_BATCH = 4096;
 
 interface Rows {
   readonly features: Float32Array<ArrayBuffer>;

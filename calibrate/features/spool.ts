@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../shared/store/file-errors.ts';
@@ -7,7 +8,8 @@ const DIGEST_BYTES = 32;
 /**
  * Features of images in two growing files: `KEY.f32` (rows × width, float32) and `KEY.sha256` (32 bytes of
  * content digest a row). Features are written before their digests, so that after a kill the rows that both files
- * hold are whole. Throws `unavailable` when the disk is full or fails.
+ * hold are whole. Every row has its place, so that two processes at work on the same images write the same bytes
+ * instead of each behind the other's. Throws `unavailable` when the disk is full or fails.
  */
 export class Spool {
   /** Of the features. */
@@ -31,20 +33,19 @@ export class Spool {
     this.#rows = rows;
   }
 
-  /** Opens or makes the pair of files `key` in a folder; what a kill left incomplete is cut off. */
+  /** Opens or makes the pair of files `key` in a folder; what a kill left incomplete does not count. */
   static async open(folder: string, key: string, width: number): Promise<Spool> {
     const path = join(folder, `${key}.f32`);
     try {
-      const features = await open(path, 'a+');
-      const digests = await open(join(folder, `${key}.sha256`), 'a+');
+      const flags = constants.O_RDWR | constants.O_CREAT;
+      const features = await open(path, flags);
+      const digests = await open(join(folder, `${key}.sha256`), flags);
       const rowBytes = 4 * width;
       const rows = Math.min(
         Math.floor((await features.stat()).size / rowBytes),
         Math.floor((await digests.stat()).size / DIGEST_BYTES),
       );
-      const spool = new Spool(path, features, digests, rowBytes, rows);
-      await spool.truncate(rows);
-      return spool;
+      return new Spool(path, features, digests, rowBytes, rows);
     } catch (cause) {
       throw storageError(cause, `opening ${path}`);
     }
@@ -58,24 +59,31 @@ export class Spool {
   /** The digests of rows `start` up to, not including, `end`, one after another. */
   async digests(start: number, end: number): Promise<Uint8Array> {
     const bytes = new Uint8Array((end - start) * DIGEST_BYTES);
-    await this.#digests.read(bytes, 0, bytes.length, start * DIGEST_BYTES);
+    try {
+      await this.#digests.read(bytes, 0, bytes.length, start * DIGEST_BYTES);
+    } catch (cause) {
+      throw storageError(cause, `reading ${this.path}`);
+    }
     return bytes;
   }
 
   /** Forgets all rows from `rows` on. */
   async truncate(rows: number): Promise<void> {
-    await this.#digests.truncate(rows * DIGEST_BYTES);
-    await this.#features.truncate(rows * this.#rowBytes);
+    try {
+      await this.#digests.truncate(rows * DIGEST_BYTES);
+      await this.#features.truncate(rows * this.#rowBytes);
+    } catch (cause) {
+      throw storageError(cause, `writing ${this.path}`);
+    }
     this.#rows = rows;
   }
 
   /** Appends one row a digest. */
   async append(features: Float32Array, digests: readonly Uint8Array[]): Promise<void> {
     try {
-      await this.#features.appendFile(
-        new Uint8Array(features.buffer, features.byteOffset, features.byteLength),
-      );
-      await this.#digests.appendFile(Buffer.concat(digests));
+      const bytes = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
+      await writeAt(this.#features, bytes, this.#rows * this.#rowBytes);
+      await writeAt(this.#digests, Buffer.concat(digests), this.#rows * DIGEST_BYTES);
     } catch (cause) {
       throw storageError(cause, `writing ${this.path}`);
     }
@@ -85,5 +93,12 @@ export class Spool {
   async close(): Promise<void> {
     await this.#features.close();
     await this.#digests.close();
+  }
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
+    written += bytesWritten;
   }
 }

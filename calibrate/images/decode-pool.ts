@@ -1,15 +1,11 @@
-import { Worker } from 'node:worker_threads';
-// Loaded here too, although only the threads use it: its shared libraries have to outlive every thread.
-import 'sharp';
-import { HimplosError } from '../../shared/errors.ts';
-import type { DecodeJob, DecodeResult, PlainError, WorkerSetup } from './decode-worker.ts';
-import type { PreparedImage } from './prepare-image.ts';
+import { DecodeThread, type Prepared } from './decode-thread.ts';
+import type { WorkerSetup } from './decode-worker.ts';
 
-/** The thread's program: beside this file in the sources, beside the bundle once built. */
-const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? './decode-worker.ts' : './decode-worker.js',
-  import.meta.url,
-);
+/**
+ * Threads of pools that were closed, for the next one: starting one takes 75 ms of processor time, as long as 40
+ * photographs. They do not keep the process alive.
+ */
+const idle: DecodeThread[] = [];
 
 /**
  * Threads that decode and preprocess images. onnxruntime-node runs a model on the calling thread, which therefore
@@ -19,7 +15,7 @@ const WORKER = new URL(
 export class DecodePool {
   readonly #setup: WorkerSetup;
   readonly #threads: number;
-  readonly #workers: DecodeThread[] = [];
+  readonly #own: DecodeThread[] = [];
   readonly #spare: Float32Array<ArrayBuffer>[] = [];
 
   constructor(setup: WorkerSetup, threads: number) {
@@ -39,7 +35,7 @@ export class DecodePool {
       bytes.set(image, bounds[i]);
     });
     const spare = this.#spare.splice(0, images.length);
-    return this.#leastBusy().run({ bytes, bounds, spare });
+    return this.#leastBusy().run({ setup: this.#setup, bytes, bounds, spare });
   }
 
   /** Takes back a tensor, to be used for another image. */
@@ -47,85 +43,33 @@ export class DecodePool {
     this.#spare.push(tensor);
   }
 
-  /** Ends the threads; what they have not finished fails. */
+  /** Lets the threads go; what they have not finished fails, and those still at work end. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.all(
+      this.#own.splice(0).map((thread) => {
+        if (thread.load > 0 || thread.hasEnded) return thread.end();
+        thread.unref();
+        idle.push(thread);
+        return undefined;
+      }),
+    );
   }
 
   #leastBusy(): DecodeThread {
-    let idlest = this.#workers[0];
-    for (const worker of this.#workers) if (worker.load < idlest!.load) idlest = worker;
-    if (idlest !== undefined && (idlest.load === 0 || this.#workers.length === this.#threads)) return idlest;
-    const started = new DecodeThread(this.#setup);
-    this.#workers.push(started);
-    return started;
+    let idlest = this.#own[0];
+    for (const thread of this.#own) if (thread.load < idlest!.load) idlest = thread;
+    if (idlest !== undefined && (idlest.load === 0 || this.#own.length === this.#threads)) return idlest;
+    const added = takeIdle() ?? new DecodeThread();
+    this.#own.push(added);
+    return added;
   }
 }
 
-type Prepared = readonly (PreparedImage | HimplosError)[];
-
-/** One thread. It does its jobs in order, so that results need no names. */
-class DecodeThread {
-  readonly #worker: Worker;
-  readonly #waiting: {
-    images: number;
-    resolve: (images: Prepared) => void;
-    reject: (cause: unknown) => void;
-  }[] = [];
-  /** Why it does no more work. */
-  #end: { readonly cause: unknown } | undefined;
-
-  constructor(setup: WorkerSetup) {
-    this.#worker = new Worker(WORKER, {
-      workerData: setup,
-      execArgv: [], // options for this process's own program (--eval, --input-type) are none for the thread's
-      // Decoded images die young and are counted by few bytes on the heap: with the default, 5,000 images of 32 × 32
-      // leave 100 MB more behind than 1,000 do, with this 35 MB.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    });
-    this.#worker.on('message', (result: DecodeResult) => this.#settle(result));
-    this.#worker.on('messageerror', (cause) => this.#fail(cause));
-    this.#worker.on('error', (cause) => this.#fail(cause));
-    this.#worker.on('exit', (code) =>
-      this.#fail(new Error(`a decoding thread ended with exit code ${code}`)),
-    );
+function takeIdle(): DecodeThread | undefined {
+  for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) {
+    if (thread.hasEnded) continue;
+    thread.ref();
+    return thread;
   }
-
-  /** Images given and not yet prepared. */
-  get load(): number {
-    return this.#waiting.reduce((total, { images }) => total + images, 0);
-  }
-
-  run(job: DecodeJob): Promise<Prepared> {
-    return new Promise((resolve, reject) => {
-      if (this.#end !== undefined) return reject(this.#end.cause);
-      this.#waiting.push({ images: job.bounds.length - 1, resolve, reject });
-      this.#worker.postMessage(job, [
-        job.bytes.buffer as ArrayBuffer,
-        ...job.spare.map(({ buffer }) => buffer),
-      ]);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#fail(
-      new HimplosError('interrupted', 'decoding was stopped before its end', { hint: 'run it again' }),
-    );
-    await this.#worker.terminate();
-  }
-
-  #settle(result: DecodeResult): void {
-    const job = this.#waiting.shift();
-    if (result.kind === 'bug') job?.reject(result.cause);
-    else job?.resolve(result.images.map((image) => ('code' in image ? revive(image) : image)));
-  }
-
-  #fail(cause: unknown): void {
-    this.#end ??= { cause };
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#end.cause);
-  }
-}
-
-function revive({ code, message, hint }: PlainError): HimplosError {
-  return new HimplosError(code, message, hint === undefined ? {} : { hint });
+  return undefined;
 }

@@ -1,10 +1,10 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type ErrorCode, HimplosError } from '../../shared/errors.ts';
 import { Preprocessor } from '../../shared/images/preprocess.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { type PreparedImage, type PrepareLimits, prepareImage } from './prepare-image.ts';
 
-/** What a decoding thread is started with. */
+/** What images are to become. */
 export interface WorkerSetup {
   readonly preprocessing: Preprocessing;
   readonly limits: PrepareLimits;
@@ -12,6 +12,7 @@ export interface WorkerSetup {
 
 /** Some encoded images to prepare. */
 export interface DecodeJob {
+  readonly setup: WorkerSetup;
   /** The images, one after the other. */
   readonly bytes: Uint8Array;
   /** Where each begins in `bytes`, and where the last ends. */
@@ -36,23 +37,22 @@ export type DecodeResult =
 const LANES = 2;
 
 const port = parentPort!;
-const { preprocessing, limits } = workerData as WorkerSetup;
-const preprocessor = new Preprocessor(preprocessing);
 const spare: Float32Array<ArrayBuffer>[] = [];
+let preprocessor: { readonly key: string; readonly use: Preprocessor } | undefined;
 
 let jobs = Promise.resolve();
 port.on('message', (job: DecodeJob) => {
-  spare.push(...job.spare);
   jobs = jobs.then(() => run(job));
 });
 
-async function run({ bytes, bounds }: DecodeJob): Promise<void> {
+async function run({ setup, bytes, bounds, spare: returned }: DecodeJob): Promise<void> {
+  spare.push(...returned);
   const images: (PreparedImage | PlainError)[] = [];
   let next = 0;
   const lane = async () => {
     while (next < bounds.length - 1) {
       const index = next++;
-      images[index] = await prepare(bytes.subarray(bounds[index], bounds[index + 1]));
+      images[index] = await prepare(bytes.subarray(bounds[index], bounds[index + 1]), setup);
     }
   };
   try {
@@ -64,14 +64,21 @@ async function run({ bytes, bounds }: DecodeJob): Promise<void> {
   }
 }
 
-async function prepare(bytes: Uint8Array): Promise<PreparedImage | PlainError> {
+async function prepare(bytes: Uint8Array, setup: WorkerSetup): Promise<PreparedImage | PlainError> {
   try {
-    return await prepareImage(bytes, preprocessor, limits, takeBuffer);
+    return await prepareImage(bytes, preprocessorFor(setup.preprocessing), setup.limits, takeBuffer);
   } catch (cause) {
     if (!(cause instanceof HimplosError)) throw cause;
     const { code, message, hint } = cause;
     return { code, message, hint };
   }
+}
+
+/** The one of the last image where it still fits: it keeps tables, plans and scratch memory. */
+function preprocessorFor(preprocessing: Preprocessing): Preprocessor {
+  const key = JSON.stringify(preprocessing);
+  if (preprocessor?.key !== key) preprocessor = { key, use: new Preprocessor(preprocessing) };
+  return preprocessor.use;
 }
 
 function takeBuffer(values: number): Float32Array<ArrayBuffer> {

@@ -49,7 +49,7 @@ export interface FoundHead {
 }
 
 /** What a graph consists of, for `inspect`. */
-export interface NodeSummary {
+interface NodeSummary {
   readonly nodes: number;
   /** How many nodes of each operator, most frequent first. */
   readonly operators: Readonly<Record<string, number>>;

@@ -28,7 +28,7 @@ export function liveNodes(graph: GraphProto, tensors: readonly string[]): LiveNo
 }
 
 /** The tensors a node reads; the inner graphs of If, Loop and Scan read tensors of the outer graph by name. */
-export function* namesRead(node: NodeProto): Generator<string> {
+function* namesRead(node: NodeProto): Generator<string> {
   yield* node.input;
   for (const graph of innerGraphs(node)) {
     for (const inner of graph.node) yield* namesRead(inner);

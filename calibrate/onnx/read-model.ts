@@ -27,11 +27,11 @@ export interface OnnxModel {
 }
 
 /** Model and external data together may have at most this many bytes: protobuf itself ends at 2 GiB. */
-export const MAX_MODEL_BYTES = 2 ** 31 - 1;
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
  * Reads a model and its external data, which must lie inside the model's folder.
- * Throws `not-found`, `too-large` above {@link MAX_MODEL_BYTES}, or `bad-model` for what is not a usable ONNX file.
+ * Throws `not-found`, `too-large` above 2 GiB, or `bad-model` for what is not a usable ONNX file.
  */
 export async function readModel(path: string): Promise<OnnxModel> {
   const bytes = await readBoundedFile(path, MAX_MODEL_BYTES);

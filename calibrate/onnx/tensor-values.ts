@@ -3,7 +3,7 @@ import { badModel, quoted } from './bad-model.ts';
 import { type TensorProto, TensorProto_DataLocation, TensorProto_DataType } from './onnx_pb.ts';
 
 /** Numbers of a constant. bfloat16 and float16 are widened to float32, int64 and uint64 to float64. */
-export type NumericArray =
+type NumericArray =
   | Float32Array
   | Float64Array
   | Int8Array
@@ -54,7 +54,7 @@ export function storedBytes(tensor: TensorProto): number | undefined {
 }
 
 /** A tensor's shape. Throws `bad-model` for negative or absurd sizes. */
-export function tensorShape(tensor: TensorProto): number[] {
+function tensorShape(tensor: TensorProto): number[] {
   const shape = tensor.dims.map(Number);
   if (shape.length > 16 || shape.some((size) => !(size >= 0 && size <= 2 ** 40))) {
     throw badModel(`tensor ${quoted(tensor.name)}: expected a shape, got [${shape.slice(0, 16).join(', ')}]`);

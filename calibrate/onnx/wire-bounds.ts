@@ -6,7 +6,7 @@ import { badModel } from './bad-model.ts';
  * What parsing may allocate besides the bytes themselves. A protobuf message of two bytes becomes an object of some
  * two hundred, a varint of one byte a bigint of thirty: without these bounds a small file could ask for any amount.
  */
-export const MAX_PARTS = 4_000_000; // messages, strings and fields that the schema does not know
+const MAX_PARTS = 4_000_000; // messages, strings and fields that the schema does not know
 const MAX_BIGINT_BYTES = 16_000_000; // packed int64 values: at least one byte each
 const MAX_NUMBERS = 128_000_000; // values of float_data, int32_data and double_data, 8 bytes each
 

@@ -95,8 +95,7 @@ function joinFeatures(sources: readonly FeatureSource[]): FeatureSource {
 }
 
 function joinAddresses(sources: readonly Source[]): string {
-  const addresses = sources.slice(0, 3).map(({ address }) => address);
-  return addresses.join(', ') + (sources.length > 3 ? ` and ${sources.length - 3} more` : '');
+  return sources.map(({ address }) => address).join(', ');
 }
 
 function concatenate(parts: readonly Int32Array[]): Int32Array {

@@ -6,7 +6,7 @@ import {
   loadManifest,
 } from '../../shared/artifact/load-detector.ts';
 import { HimplosError } from '../../shared/errors.ts';
-import { bytesPerElement } from '../../shared/formats/element-types.ts';
+import { countBytes } from '../../shared/formats/element-types.ts';
 import { artifactFileBody, openArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import type { CallOptions, ObjectStore } from '../../shared/store/object-store.ts';
 import { writeVersion } from '../../shared/store/versions.ts';
@@ -43,7 +43,7 @@ export async function publishFolder(
 function refuseBank({ tensors, classes, width, threshold }: DetectorDocument): void {
   const known = new Set([classes, width, threshold.calibrationScores]);
   for (const [name, { dtype, shape }] of Object.entries(tensors)) {
-    const bytes = bytesPerElement(dtype) * shape.reduce((product, size) => product * size, 1);
+    const bytes = countBytes(dtype, shape) ?? Number.POSITIVE_INFINITY;
     if (bytes <= MAX_BANK_BYTES || shape.length < 2 || known.has(shape[0]!)) continue;
     throw new HimplosError(
       'too-large',

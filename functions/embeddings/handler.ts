@@ -1,26 +1,18 @@
+// First, so that the detector is on its way while everything else loads.
+import './serving.ts';
+
 import type { Context } from 'aws-lambda';
 import packageJson from '../../package.json' with { type: 'json' };
-import { compileKernel } from '../../shared/kernel/kernel-module.ts';
 import { errorAnswer } from '../../shared/protocol/error-answer.ts';
 import { readScoreDocument } from '../../shared/protocol/score-request.ts';
 import { createApp } from '../http/app.ts';
 import { answerRequest } from '../http/score.ts';
-import { readConfiguration } from '../runtime/configuration.ts';
-import { DetectorCache } from '../runtime/detector-cache.ts';
 import { fromResponse, isHttpEvent, toRequest } from '../runtime/http-event.ts';
-import { openReader } from '../runtime/open-reader.ts';
 import { Telemetry } from '../runtime/telemetry.ts';
+import { cache, configuration } from './serving.ts';
 
-const configuration = readConfiguration(process.env);
 const telemetry = new Telemetry(configuration.detector);
-const cache = new DetectorCache({
-  ...configuration,
-  openStore: async () => openReader(configuration),
-  kernel: compileKernel(),
-  onRefreshFailure: (error) => telemetry.refreshFailed(error),
-});
-// The download begins before the first request arrives.
-cache.start();
+cache.onRefreshFailure = (error) => telemetry.refreshFailed(error);
 const app = createApp({
   model: configuration.detector,
   source: cache,

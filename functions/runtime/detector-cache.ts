@@ -12,13 +12,11 @@ import type { DetectorSource, ServingDetector } from '../http/service.ts';
 import { loadServing } from './load-serving.ts';
 
 export interface CacheOptions extends ChannelAddress {
-  readonly openStore: () => Promise<ObjectReader>;
+  readonly openStore: () => ObjectReader;
   readonly kernel: Promise<KernelModule | undefined>;
   readonly refreshMs: number;
   readonly maxStaleMs: number;
   readonly loadTimeoutMs: number;
-  /** Told about every failed look at the store while an older version goes on serving. */
-  readonly onRefreshFailure: (error: unknown) => void;
 }
 
 /** Awaited at most for news of the channel, after an answer is ready. */
@@ -33,8 +31,10 @@ const ANSWER_MS = 300;
  * error, never a mixture. See rationale.md for the rules and why.
  */
 export class DetectorCache implements DetectorSource {
+  /** Told about every failed look at the store while an older version goes on serving. */
+  onRefreshFailure: (error: unknown) => void = () => undefined;
   readonly #options: CacheOptions;
-  #store: Promise<ObjectReader> | undefined;
+  #store: ObjectReader | undefined;
   #current: { readonly serving: ServingDetector; readonly state: ChannelState } | undefined;
   #loading: Promise<void> | undefined;
   #check: { readonly done: Promise<void>; readonly abort: AbortController; isLoading: boolean } | undefined;
@@ -89,7 +89,8 @@ export class DetectorCache implements DetectorSource {
   async #load(signal: AbortSignal): Promise<void> {
     const { detector, channel, kernel } = this.#options;
     try {
-      const store = await this.#openStore();
+      // Nothing is awaited before the request is out: at start-up, awaiting would mean after all modules are loaded.
+      const store = this.#openStore();
       const state = await readChannel(store, this.#options, { signal });
       if (state === undefined) {
         throw new HimplosError('not-found', `${detector} has no channel ${channel} in ${store.address}`, {
@@ -111,7 +112,7 @@ export class DetectorCache implements DetectorSource {
     check.done = this.#revalidate(abort.signal, () => {
       check.isLoading = true;
     })
-      .catch(this.#options.onRefreshFailure)
+      .catch((error: unknown) => this.onRefreshFailure(error))
       .finally(() => {
         this.#check = undefined;
       });
@@ -121,7 +122,7 @@ export class DetectorCache implements DetectorSource {
   async #revalidate(signal: AbortSignal, onChange: () => void): Promise<void> {
     const { detector, kernel } = this.#options;
     const { serving, state } = this.#current!;
-    const store = await this.#openStore();
+    const store = this.#openStore();
     const news = await readChannelIfChanged(store, this.#options, state, { signal });
     const confirmed = { ...serving, confirmedAtMs: Date.now() };
     if (news === undefined || news.document.version === serving.version) {
@@ -152,11 +153,8 @@ export class DetectorCache implements DetectorSource {
     });
   }
 
-  #openStore(): Promise<ObjectReader> {
-    this.#store ??= this.#options.openStore().catch((error: unknown) => {
-      this.#store = undefined;
-      throw error;
-    });
+  #openStore(): ObjectReader {
+    this.#store ??= this.#options.openStore();
     return this.#store;
   }
 

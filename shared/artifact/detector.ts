@@ -71,8 +71,13 @@ export async function encodeDetector(parts: {
  * calibration scores, γ, head fingerprint. Tensors are views on `bytes` where alignment allows. A change of any
  * byte before the tensors is refused; changes inside tensors are what the manifest's SHA-256 is for (see
  * `loadDetector`). Throws `bad-artifact`.
+ * @param isVerified the caller has found the SHA-256 of all bytes to be the version it wants. What reads
+ * all bytes again (digests, finite numbers: 60 ms of a cold start at 16.6 MB) was checked when they were written.
  */
-export async function decodeDetector(bytes: Uint8Array): Promise<DetectorContents> {
+export async function decodeDetector(
+  bytes: Uint8Array,
+  { isVerified = false }: { readonly isVerified?: boolean } = {},
+): Promise<DetectorContents> {
   const { tensors: stored, metadata } = asArtifact(() => decodeSafetensors(bytes));
   const document = await readDocument(metadata);
   // The writer is deterministic, so the header must be the very bytes it would write for this document.
@@ -80,7 +85,7 @@ export async function decodeDetector(bytes: Uint8Array): Promise<DetectorContent
   if (header.length > bytes.length || header.some((byte, i) => byte !== bytes[i])) {
     throw badArtifact('its header does not follow from its document');
   }
-  checkDetectorTensors(document, stored);
+  checkDetectorTensors(document, stored, { skipsValues: isVerified });
   const { classes, width } = document;
   const head: Head = {
     classes,
@@ -88,7 +93,7 @@ export async function decodeDetector(bytes: Uint8Array): Promise<DetectorContent
     weight: stored[WEIGHT]!.data as Float32Array,
     bias: stored[BIAS]!.data as Float32Array,
   };
-  if ((await fingerprintHead(head)) !== document.headFingerprint) {
+  if (!isVerified && (await fingerprintHead(head)) !== document.headFingerprint) {
     throw badArtifact('its head does not have the fingerprint of its document');
   }
   const prefix = `${methodId(document.method)}.`;
@@ -140,7 +145,7 @@ async function readDocument(metadata: Readonly<Record<string, string>>): Promise
       hint: 'this is a safetensors file, but not a detector written by himplos calibrate',
     });
   }
-  if ((await sha256Hex(new TextEncoder().encode(text))) !== digest) {
+  if (!isVerified && (await sha256Hex(new TextEncoder().encode(text))) !== digest) {
     throw badArtifact('its document does not have the SHA-256 beside it');
   }
   return parseDetectorDocument(text);

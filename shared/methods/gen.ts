@@ -71,13 +71,18 @@ function softmaxByEights(logits: Float64Array, at: number, classes: number, out:
 
 function sumByEights(values: Float64Array, count: number): number {
   const whole = count - (count % 8);
-  let total = 0;
-  if (whole > 0) {
-    const partial = new Float64Array(8);
-    for (let i = 0; i < whole; i++) partial[i & 7]! += values[i]!;
-    const [a, b, c, d, e, f, g, h] = partial as unknown as number[];
-    total = a! + b! + (c! + d!) + (e! + f! + (g! + h!));
+  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 8) {
+    a += values[i]!;
+    b += values[i + 1]!;
+    c += values[i + 2]!;
+    d += values[i + 3]!;
+    e += values[i + 4]!;
+    f += values[i + 5]!;
+    g += values[i + 6]!;
+    h += values[i + 7]!;
   }
+  let total = a + b + (c + d) + (e + f + (g + h));
   for (let i = whole; i < count; i++) total += values[i]!;
   return total;
 }

@@ -29,13 +29,20 @@ export function totalCovariance(second: SecondMoment, sums: ClassSums): Float64A
   return subtractGram(second, overallMean(sums), 1);
 }
 
-/** M − X·Xᵀ for X width × depth; symmetric. */
+/**
+ * M − X·Xᵀ for X width × depth; symmetric. A channel whose variance is no more than the subtraction's rounding error
+ * has none: its row and column are zeros, so that the covariance counts as singular.
+ */
 function subtractGram({ moment, width }: SecondMoment, x: Float64Array, depth: number): Float64Array {
   const covariance = new Float64Array(width * width);
   addGramUpper(x, covariance, width, depth);
+  const isConstant = Array.from({ length: width }, (_, i) => {
+    const at = i * width + i;
+    return moment[at]! - covariance[at]! <= 64 * Number.EPSILON * moment[at]!;
+  });
   for (let i = 0; i < width; i++) {
     for (let j = i; j < width; j++) {
-      const value = moment[i * width + j]! - covariance[i * width + j]!;
+      const value = isConstant[i] || isConstant[j] ? 0 : moment[i * width + j]! - covariance[i * width + j]!;
       covariance[i * width + j] = value;
       covariance[j * width + i] = value;
     }

@@ -76,6 +76,8 @@ export interface StoredObject {
   readonly body: Uint8Array;
   /** Changes whenever the content does. */
   readonly etag: string;
+  /** SHA-256 of the body, where the reader has computed it on the way. */
+  readonly sha256?: string;
 }
 
 export interface StoredStream {

@@ -59,8 +59,14 @@ export async function writeVersion(
   }
   const manifestKey = versionKey(detector, version, MANIFEST_FILE);
   const isNew = await putOnce(store, manifestKey, manifestBytes, sha256Of(manifestBytes), options);
-  // A prune that began meanwhile may have removed a file that was found in place.
+  // A prune that began, or came and went, meanwhile may have removed a file that was found in place.
   await requireUnclaimed(store, detector, version, options);
+  for (const { name } of manifest.files) {
+    if ((await store.head(versionKey(detector, version, name), options)) !== undefined) continue;
+    throw new HimplosError('conflict', `version ${version.slice(0, 12)} was pruned while it was published`, {
+      hint: 'publish it again',
+    });
+  }
   return { isNew };
 }
 

@@ -36,7 +36,7 @@ const tensors = await runFit(detector, {
 });
 const features = uniform(ROWS * WIDTH, 0, 2);
 const document = { method: detector.spec, threshold: { gamma: 0 }, missingClasses: [] };
-await using scorer = await openRowScorer({ head, tensors, document } as unknown as LoadedDetector, ROWS, 1);
+await using scorer = await openRowScorer({ head, tensors, document } as unknown as LoadedDetector, 1);
 const session = await InferenceSession.create(buildHeadModel({ head, detector, tensors, gamma: 0 }), {
   intraOpNumThreads: 1,
 });

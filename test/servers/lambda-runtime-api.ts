@@ -42,7 +42,7 @@ interface Pending {
 }
 
 const PREFIX = '/2018-06-01/runtime';
-const OWN_CLIENT = fileURLToPath(new URL('./lambda-runtime-client.ts', import.meta.url));
+const OWN_CLIENT = fileURLToPath(new URL('./lambda-runtime-client.mjs', import.meta.url));
 
 /**
  * Starts a function as Lambda would: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Events wait until

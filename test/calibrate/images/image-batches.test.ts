@@ -172,7 +172,7 @@ describe('a bad image among good ones', () => {
 describe('leaving early', () => {
   const countThreads = () => readdirSync('/proc/self/task').length;
 
-  it('closes the source and ends the threads', async () => {
+  it('closes the source and gathers no threads', async () => {
     const samples = await drawSamples(60);
     let closed = 0;
     const source: ImageSource = {

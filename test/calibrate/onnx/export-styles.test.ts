@@ -27,8 +27,10 @@ interface Style {
   readonly finds?: Partial<Omit<FoundHead, 'head'>>;
   /** Scale of the weights and of the bias found, where not 1 and 1. */
   readonly scales?: readonly [weight: number, bias: number];
-  /** How far W·h + b may be from the graph's own output. */
+  /** How far the weights found, and W·h + b, may be from the weights before rounding and the graph's own output. */
   readonly tolerance?: number;
+  /** The same for the logits alone, where the graph rounds the weights before it uses them. */
+  readonly logitTolerance?: number;
 }
 
 const flat = { input: ['N', L], outputs: ['y'] } as const;
@@ -227,6 +229,55 @@ const STYLES: readonly Style[] = [
     tolerance: 0.1,
   },
   {
+    name: 'float weights rounded to eight bits in the graph (quantisation-aware training)',
+    graph: {
+      ...flat,
+      nodes: [
+        node('QuantizeLinear', ['w', 's', 'z'], ['wq'], { axis: 0 }),
+        node('DequantizeLinear', ['wq', 's', 'z'], ['wr'], { axis: 0 }),
+        node('Gemm', ['x', 'wr', 'b'], ['y'], { transB: 1 }),
+      ],
+      initializers: [
+        weightRows,
+        bias,
+        floats('s', [C], [0.03, 0.04, 0.05]),
+        makeTensor('z', TYPE.UINT8, [C], Uint8Array.of(120, 128, 136)),
+      ],
+    },
+    finds: { exactLogits: true },
+    tolerance: 0.03,
+    logitTolerance: 1e-5,
+  },
+  {
+    name: 'bfloat16 weights cast to float32',
+    graph: {
+      ...flat,
+      nodes: [
+        node('Cast', ['brain'], ['w'], { to: TYPE.FLOAT }),
+        node('Gemm', ['x', 'w', 'b'], ['y'], { transB: 1 }),
+      ],
+      initializers: [makeTensor('brain', TYPE.BFLOAT16, [C, L], upperHalves(W)), bias],
+    },
+    tolerance: 0.02,
+    logitTolerance: 1e-5,
+  },
+  {
+    name: 'a head in float64',
+    graph: {
+      ...flat,
+      nodes: [
+        node('Cast', ['x'], ['h'], { to: TYPE.DOUBLE }),
+        node('Gemm', ['h', 'w', 'b'], ['wide'], { transB: 1 }),
+        node('Cast', ['wide'], ['y'], { to: TYPE.FLOAT }),
+      ],
+      initializers: [
+        makeTensor('w', TYPE.DOUBLE, [C, L], Float64Array.from(W)),
+        makeTensor('b', TYPE.DOUBLE, [C], Float64Array.from(B)),
+      ],
+    },
+    finds: { headInput: 'h', exactLogits: false },
+  },
+  {
     name: 'a bias that follows quantised products',
     graph: {
       ...flat,
@@ -268,7 +319,14 @@ const STYLES: readonly Style[] = [
 describe('finding and cutting the head, however it was exported', () => {
   it.each(STYLES)(
     '$name',
-    async ({ graph, dims = [N, L], finds = {}, scales = [1, 1], tolerance = 1e-5 }) => {
+    async ({
+      graph,
+      dims = [N, L],
+      finds = {},
+      scales = [1, 1],
+      tolerance = 1e-5,
+      logitTolerance = tolerance,
+    }) => {
       const model = smallModel(graph);
       const found = findHead(model);
       expect(found).toMatchObject(finds);
@@ -296,7 +354,7 @@ describe('finding and cutting the head, however it was exported', () => {
       expect(largestDifference(cut.logits!, logits)).toBeLessThan(1e-5);
       if (!found.softmaxOutput) {
         const { y } = await runModel(encodeModel(model), 'x', x, dims);
-        expect(largestDifference(logits, y!)).toBeLessThanOrEqual(tolerance);
+        expect(largestDifference(logits, y!)).toBeLessThanOrEqual(logitTolerance);
       }
       const named = findHead(model, { headInput: found.headInput });
       expect(named.head).toEqual(found.head);
@@ -322,4 +380,12 @@ function constantNode(output: string, t: typeof weightRows) {
   const constant = node('Constant', [], [output], { value: 0 });
   Object.assign(constant.attribute[0]!, { type: AttributeProto_AttributeType.TENSOR, t });
   return constant;
+}
+
+/** float32 as bfloat16, cut off instead of rounded. */
+function upperHalves(values: Float32Array): Uint16Array {
+  return Uint16Array.from(
+    new Uint32Array(values.buffer, values.byteOffset, values.length),
+    (bits) => bits >>> 16,
+  );
 }

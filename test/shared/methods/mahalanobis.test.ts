@@ -50,15 +50,48 @@ describe('mahalanobis', () => {
     );
   });
 
-  it.each(['mahalanobis', 'rmds'])('%s warns of a ridge when a channel never changes', async (spec) => {
+  it.each([
+    ['mahalanobis', 0],
+    ['mahalanobis', 0.1],
+    ['rmds', 0],
+    ['rmds', 0.1],
+  ])('%s warns of a ridge when a channel is always %f', async (spec, value) => {
     const problem = makeProblem();
     const { head, train, id } = problem;
-    for (let i = 5; i < train.features.length; i += head.width) train.features[i] = 0;
+    for (let i = 5; i < train.features.length; i += head.width) train.features[i] = value;
     const { tensors, warnings } = await fitWithWarnings(spec, problem);
     expect(warnings.length).toBeGreaterThan(0);
     expect(warnings[0]).toMatch(/singular/);
     const { score } = scoreAll(findDetector(spec).prepare(head, tensors), head, id);
     expect(score.every(Number.isFinite)).toBe(true);
+  });
+
+  it('leaves classes without training rows out, with no NaN from their mean', () => {
+    const problem = makeProblem();
+    problem.train.labels.forEach((label, row) => {
+      if (label === 2) problem.train.labels[row] = 3;
+    });
+    return expectOracle(
+      'mahalanobis',
+      (plain) => {
+        const distance = classDistance({
+          ...plain,
+          W: plain.W.filter((_, c) => c !== 2),
+          train: plain.train.map((x) => ({ ...x, label: x.label > 2 ? x.label - 1 : x.label })),
+        });
+        return ({ h }) => -distance(h);
+      },
+      { problem },
+    );
+  });
+
+  it('refuses training data that does not vary within classes', async () => {
+    const problem = makeProblem();
+    const { features, labels } = problem.train;
+    labels.forEach((label, row) => {
+      features.fill(0.1 + label / 7, row * problem.head.width, (row + 1) * problem.head.width);
+    });
+    await expect(fitWithWarnings('mahalanobis', problem)).rejects.toThrow(/positive mean variance/);
   });
 });
 

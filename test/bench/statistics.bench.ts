@@ -1,0 +1,161 @@
+/**
+ * Statistics at ImageNet size: memory of a HIMPLoS fit over 1,281,167 rows that are generated as they are read, class
+ * sums over a 1 GB file against numpy and `cat`, and the covariance behind Mahalanobis, RMDS and ViM. Each in a process of
+ * its own, because peak memory is the process's.
+ *
+ * `node test/bench/statistics.bench.ts [scale]` runs at a fraction of the size.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FeatureSource } from '../../calibrate/sources/contract.ts';
+import { openSource } from '../../calibrate/sources/open-source.ts';
+import { encodeNpyHeader } from '../../shared/formats/npy.ts';
+import { findDetector } from '../../shared/methods/registry.ts';
+import { classSums } from '../../shared/statistics/class-sums.ts';
+import { reduceRows } from '../../shared/statistics/reduce-rows.ts';
+import { runFit } from '../../shared/statistics/run-fit.ts';
+import { seededRandom } from './measure.ts';
+
+const WIDTH = 2048;
+const CLASSES = 1000;
+const PORTION = 256;
+const self = fileURLToPath(import.meta.url);
+
+const [part, amount] = process.argv.slice(2);
+const scale = part === undefined || /^[\d.]+$/.test(part) ? Number(part ?? 1) : 1;
+switch (part) {
+  case 'fit':
+    await fitGenerated('himplos', Number(amount));
+    break;
+  case 'covariance':
+    await fitGenerated('mahalanobis', Number(amount));
+    break;
+  case 'sums':
+    await sumFile(amount!);
+    break;
+  default:
+    run('HIMPLoS statistics', 'fit', String(Math.round(1_281_167 * scale)));
+    compareSums(Math.round(131_072 * scale));
+    run('Mahalanobis statistics', 'covariance', String(Math.round(100_000 * scale)));
+}
+
+function run(title: string, name: string, argument: string): void {
+  console.log(`\n${title}`);
+  const { status } = spawnSync(process.execPath, [self, name, argument], { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+}
+
+/** A fit over rows that exist only while they are read. */
+async function fitGenerated(spec: string, rows: number): Promise<void> {
+  const start = performance.now();
+  await runFit(findDetector(spec), {
+    head: makeHead(),
+    totalRows: { train: rows, calibration: 0 },
+    openPass: () => generate(rows),
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const { maxRSS } = process.resourceUsage();
+  console.log(
+    `  ${spec}: ${rows} × ${WIDTH} rows, ${CLASSES} classes: ${seconds.toFixed(1)} s, ${(rows / seconds).toFixed(0)} rows/s, ${(maxRSS / 1024).toFixed(0)} MB resident at most`,
+  );
+}
+
+function makeHead() {
+  return {
+    classes: CLASSES,
+    width: WIDTH,
+    weight: noise(CLASSES * WIDTH, 7),
+    bias: new Float32Array(CLASSES),
+  };
+}
+
+/** Half-normal activations, as after a ReLU and pooling; each portion is another stretch of the same noise. */
+async function* generate(rows: number) {
+  const pool = noise(PORTION * WIDTH * 4, 3).map(Math.abs);
+  const random = seededRandom(5);
+  const labels = new Int32Array(PORTION);
+  for (let firstRow = 0; firstRow < rows; firstRow += PORTION) {
+    const count = Math.min(PORTION, rows - firstRow);
+    const at = Math.floor(random() * PORTION * WIDTH * 3);
+    for (let i = 0; i < count; i++) labels[i] = (firstRow + i) % CLASSES;
+    yield { rows: count, firstRow, features: pool.subarray(at, at + count * WIDTH), labels };
+  }
+}
+
+function noise(count: number, seed: number): Float32Array {
+  const random = seededRandom(seed);
+  return Float32Array.from({ length: count }, () => random() + random() + random() - 1.5);
+}
+
+/** Class sums of a file on disk, ours, numpy's and the time to read it at all. */
+function compareSums(rows: number): void {
+  const folder = mkdtempSync(join(tmpdir(), 'himplos-bench-'));
+  try {
+    const path = join(folder, 'features.npy');
+    writeFeatures(path, rows);
+    run(`Class sums over ${((rows * WIDTH * 4) / 1e9).toFixed(2)} GB of .npy`, 'sums', path);
+    time('cat', 'bash', ['-c', `cat ${path} > /dev/null`]);
+    time('numpy, a loop over classes', 'python3', ['-c', NUMPY, path]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const NUMPY = `
+import sys, time
+import numpy
+start = time.perf_counter()
+features = numpy.load(sys.argv[1], mmap_mode="r")
+labels = numpy.arange(len(features)) % ${CLASSES}
+sums = numpy.zeros((${CLASSES}, features.shape[1]))
+for c in range(${CLASSES}):
+    sums[c] = features[labels == c].sum(0, dtype=numpy.float64)
+print(f"  numpy itself: {time.perf_counter() - start:.2f} s")
+`;
+
+function time(name: string, command: string, args: readonly string[]): void {
+  const start = performance.now();
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) {
+    console.log(`  ${name}: skipped, ${command} ${command === 'python3' ? 'with numpy ' : ''}is not here`);
+    return;
+  }
+  console.log(`${stdout}  ${name}: ${((performance.now() - start) / 1000).toFixed(2)} s as a process`);
+}
+
+function writeFeatures(path: string, rows: number): void {
+  const file = openSync(path, 'wx');
+  writeSync(file, encodeNpyHeader('F32', [rows, WIDTH]));
+  const pool = noise(PORTION * WIDTH, 11);
+  for (let row = 0; row < rows; row += PORTION) {
+    writeSync(file, new Uint8Array(pool.buffer, 0, Math.min(PORTION, rows - row) * WIDTH * 4));
+  }
+  closeSync(file);
+  execFileSync('sync');
+}
+
+async function sumFile(path: string): Promise<void> {
+  const source = (await openSource(path)) as FeatureSource;
+  const labels = Int32Array.from({ length: source.rows }, (_, row) => row % CLASSES);
+  const start = performance.now();
+  const { reducers } = await reduceRows({
+    statistics: [classSums],
+    head: makeHead(),
+    over: 'train',
+    pass: 1,
+    totalRows: source.rows,
+    openPass: async function* () {
+      for await (const batch of source.batches(1024)) {
+        yield { ...batch, labels: labels.subarray(batch.firstRow, batch.firstRow + batch.rows) };
+      }
+    },
+  });
+  reducers.get(classSums.key)!.result();
+  const seconds = (performance.now() - start) / 1000;
+  console.log(
+    `  ours: ${seconds.toFixed(2)} s, ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB resident at most`,
+  );
+}

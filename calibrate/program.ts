@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { HimplosError } from '../shared/errors.ts';
 import type { Io } from './io.ts';
 import { addPreprocessOptions, addRunOptions, collectValues, parseChoice, parseTpr } from './options.ts';
+import { addStoreCommands } from './store-commands.ts';
 import { toolVersion } from './tool-version.ts';
 
 /** Exit statuses: done, a quality gate failed, a known error, a bug. */
@@ -109,6 +110,7 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
       const { score } = await import('./commands/score.ts');
       finish(await score(sources, options, io));
     });
+  addStoreCommands(add, io, finish);
   return program;
 }
 

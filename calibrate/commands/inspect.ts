@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type LoadedDetector, loadDetector } from '../../shared/artifact/load-detector.ts';
 import { MANIFEST_FILE } from '../../shared/artifact/manifest.ts';
 import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
+import { readHead } from '../calibration/read-head.ts';
 import type { Io } from '../io.ts';
 import { type FoundHead, findHead } from '../onnx/find-head.ts';
 import { type OnnxModel, readModel } from '../onnx/read-model.ts';
@@ -31,7 +32,13 @@ async function factsAbout(path: string, { headInput }: InspectOptions, signal: A
   if (await exists(join(path, MANIFEST_FILE))) {
     return detectorFacts(await loadDetector(openArtifactFolder(path)));
   }
-  return sourceFacts(path, signal);
+  try {
+    return await sourceFacts(path, signal);
+  } catch (error) {
+    const head = /\.safetensors$/i.test(path) ? await readHead(path).catch(() => undefined) : undefined;
+    if (head === undefined) throw error;
+    return { kind: 'head', path, width: head.width, classes: head.classes };
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -94,15 +101,20 @@ function formatFacts(facts: Facts, indent = ''): string {
   const width = Math.max(...Object.keys(facts).map((key) => key.length));
   return Object.entries(facts)
     .map(([key, value]) => {
-      if (isRecord(value) && Object.keys(value).length > 0) {
-        const shown = Object.fromEntries(Object.entries(value).slice(0, MAX_SHOWN));
-        const rest = Object.keys(value).length - MAX_SHOWN;
-        const more = rest > 0 ? `${indent}  … ${rest} more\n` : '';
-        return `${indent}${key}\n${formatFacts(shown, `${indent}  `)}${more}`;
-      }
-      return `${indent}${key.padEnd(width)}  ${formatValue(value)}\n`;
+      const parts = partsOf(value);
+      if (parts.length === 0) return `${indent}${key.padEnd(width)}  ${formatValue(value)}\n`;
+      const shown = Object.fromEntries(parts.slice(0, MAX_SHOWN));
+      const more = parts.length > MAX_SHOWN ? `${indent}  … ${parts.length - MAX_SHOWN} more\n` : '';
+      return `${indent}${key}\n${formatFacts(shown, `${indent}  `)}${more}`;
     })
     .join('');
+}
+
+/** What is to be shown below a fact: of a record its entries, of a list of records those, by name or position. */
+function partsOf(value: unknown): (readonly [string, unknown])[] {
+  if (isRecord(value)) return Object.entries(value);
+  if (!Array.isArray(value) || !value.every(isRecord)) return [];
+  return value.map(({ name, ...rest }, i) => [typeof name === 'string' ? name : String(i), rest] as const);
 }
 
 const MAX_SHOWN = 20;
@@ -113,7 +125,11 @@ function isRecord(value: unknown): value is Facts {
 
 function formatValue(value: unknown): string {
   if (typeof value === 'string') return value;
+  if (value === null || isRecord(value)) return 'none';
   if (!Array.isArray(value)) return JSON.stringify(value);
-  const shown = value.slice(0, MAX_SHOWN).map(formatValue).join(', ');
+  const shown = value
+    .slice(0, MAX_SHOWN)
+    .map((item) => (item === null ? 'any' : formatValue(item)))
+    .join(', ');
   return value.length > MAX_SHOWN ? `${shown}, … ${value.length - MAX_SHOWN} more` : shown || 'none';
 }

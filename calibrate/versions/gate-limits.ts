@@ -18,15 +18,16 @@ export interface GateLimits {
 }
 
 /**
- * The limits without a file. On the CIFAR-10 benchmark a detector calibrated on half the data stays well inside them,
- * and one with a wrong clip or shuffled prototypes is far outside: see gates.test.ts.
+ * The limits without a file. On the CIFAR-10 benchmark a detector calibrated on half the data loses 0.04 points of AUROC
+ * and changes 0.9 % of its decisions; prototypes of the wrong classes lose 7 to 13 points on three OOD sets of five, a
+ * clip of 0.1 instead of 1.0 loses 9 to 31 points everywhere.
  */
 export const defaultGateLimits: GateLimits = {
   maxAccuracyDrop: 0.01,
-  maxAurocDrop: 0.02,
+  maxAurocDrop: 0.01,
   maxAurocDropOn: {},
   coverageProbability: 0.999,
-  maxChangedDecisions: 0.1,
+  maxChangedDecisions: 0.05,
   knownHeads: [],
 };
 

@@ -79,7 +79,7 @@ export async function decodeDetector(
   { isVerified = false }: { readonly isVerified?: boolean } = {},
 ): Promise<DetectorContents> {
   const { tensors: stored, metadata } = asArtifact(() => decodeSafetensors(bytes));
-  const document = await readDocument(metadata);
+  const document = await readDocument(metadata, isVerified);
   // The writer is deterministic, so the header must be the very bytes it would write for this document.
   const { header } = encodeSafetensorsHeader(document.tensors, metadata);
   if (header.length > bytes.length || header.some((byte, i) => byte !== bytes[i])) {
@@ -138,7 +138,10 @@ async function makeMetadata(document: DetectorDocument): Promise<Record<string, 
   return { [DOCUMENT]: text, [DOCUMENT_DIGEST]: await sha256Hex(new TextEncoder().encode(text)) };
 }
 
-async function readDocument(metadata: Readonly<Record<string, string>>): Promise<DetectorDocument> {
+async function readDocument(
+  metadata: Readonly<Record<string, string>>,
+  isVerified = false,
+): Promise<DetectorDocument> {
   const { [DOCUMENT]: text, [DOCUMENT_DIGEST]: digest, ...others } = metadata;
   if (text === undefined || digest === undefined || Object.keys(others).length > 0) {
     throw badArtifact(`its metadata must have exactly the keys ${DOCUMENT} and ${DOCUMENT_DIGEST}`, {

@@ -60,13 +60,7 @@ export type BankSearch = (
 ) => void;
 
 /** z = h/‖h‖, or zeros for a zero vector (nothing is added to the norm, before or after the division). */
-export function normalise(
-  source: Float32Array,
-  at: number,
-  width: number,
-  out: Float64Array,
-  outAt: number,
-): void {
+function normalise(source: Float32Array, at: number, width: number, out: Float64Array, outAt: number): void {
   const inverse = inverseNorm(source, at, width);
   for (let l = 0; l < width; l++) out[outAt + l] = source[at + l]! * inverse;
 }

@@ -6,6 +6,7 @@ import { defineMethod } from './define-method.ts';
 import { graphFlat, graphNumber, graphRowSums } from './graph-pieces.ts';
 import { ONNX_DOUBLE } from './logit-score.ts';
 import { rowScorer } from './plain-scorer.ts';
+import { requireSize } from './require-size.ts';
 import { requireTensor } from './require-tensor.ts';
 
 /** Least distance to the mean that is divided by; only a sample at the very mean is nearer. */
@@ -25,6 +26,7 @@ export const fdbd = defineMethod({
   params: {},
   build: () => ({
     *fit({ head }) {
+      requireSize('fdbd', 'the distances between classes', head.classes, head.classes, 8);
       const { moments } = yield* collect({ moments: channelMoments });
       return {
         mean: f64(moments.mean, head.width),

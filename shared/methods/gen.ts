@@ -47,8 +47,6 @@ export const gen = defineMethod({
       const all = builder.op('Softmax', [wide], { axis: 1 });
       const [p] = builder.ops('TopK', [all, graphSizes(builder, kept)], 2, {
         axis: 1,
-        largest: 1,
-        sorted: 1,
       });
       const power = (x: GraphValue) => builder.op('Pow', [x, graphNumber(builder, gamma)]);
       const terms = builder.op('Mul', [power(p!), power(builder.op('Sub', [graphNumber(builder, 1), p!]))]);

@@ -1,3 +1,4 @@
+import { HimplosError } from '../errors.ts';
 import { multiplyTransposed } from '../maths/linalg/multiply-transposed.ts';
 import { softmax } from '../maths/logit-sums.ts';
 import { collect } from '../statistics/contract.ts';
@@ -8,6 +9,7 @@ import { defineMethod } from './define-method.ts';
 import { graphFlat, graphRowSums } from './graph-pieces.ts';
 import { ONNX_DOUBLE } from './logit-score.ts';
 import { BLOCK_ROWS, blockScorer } from './plain-scorer.ts';
+import { requireSize } from './require-size.ts';
 import { requireTensor } from './require-tensor.ts';
 
 /**
@@ -25,6 +27,7 @@ export const klMatching = defineMethod({
   params: {},
   build: () => ({
     *fit({ head: { classes } }) {
+      requireSize('kl-matching', 'the mean probabilities', classes, classes, 8);
       const { predicted } = yield* collect({ predicted: predictedProbabilities });
       const { counts, sums } = predicted;
       const logTemplates = sums.map((sum, i) => {
@@ -75,6 +78,11 @@ function readTemplates({ classes }: Head, tensors: Tensors): { templates: Float6
   const all = requireTensor(tensors, 'log-templates', 'F64', [classes, classes]);
   const counts = requireTensor(tensors, 'counts', 'F64', [classes]);
   const present = [...counts.keys()].filter((c) => counts[c]! > 0);
+  if (present.length === 0)
+    throw new HimplosError(
+      'bad-artifact',
+      'tensor counts: expected a class that rows are predicted as, got none',
+    );
   const templates = new Float64Array(present.length * classes);
   present.forEach((c, row) => {
     templates.set(all.subarray(c * classes, (c + 1) * classes), row * classes);

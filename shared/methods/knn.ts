@@ -1,11 +1,8 @@
-import { HimplosError } from '../errors.ts';
-import { bank } from '../statistics/bank.ts';
-import { collect } from '../statistics/contract.ts';
 import { f32, type Tensors } from '../tensor.ts';
 import { type BankKeys, inverseNorm, type Nearest, prepareBankSearch } from './bank-search.ts';
 import type { Head } from './contract.ts';
 import { defineMethod } from './define-method.ts';
-import { bankParam, requireNeighbours } from './feature-bank.ts';
+import { bankParam, collectBank, readBank } from './feature-bank.ts';
 import { countParam } from './params.ts';
 import { blockScorer } from './plain-scorer.ts';
 
@@ -21,19 +18,13 @@ export const knn = defineMethod({
   source: 'Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors, ICML 2022, eq. 4',
   params: { k: countParam(50), bank: bankParam() },
   build: ({ k, bank: limit }) => ({
-    *fit({ head }) {
-      const { kept } = yield* collect({ kept: bank(limit) });
-      requireNeighbours('knn', k, kept);
-      return { bank: f32(kept.features, kept.rows, head.width) };
+    *fit(context) {
+      const kept = yield* collectBank('knn', { k, limit }, context);
+      return { bank: f32(kept.features, kept.rows, context.head.width) };
     },
     prepare: (head, tensors) => {
       const { width } = head;
-      const keys = prepareKeys(head, tensors);
-      if (k > keys.rows)
-        throw new HimplosError(
-          'bad-artifact',
-          `tensor bank: expected at least k = ${k} rows, got ${keys.rows}`,
-        );
+      const keys = prepareKeys(head, tensors, k);
       const search = prepareBankSearch(keys, k);
       return blockScorer(head, (features, at, _logits, _logitsAt, rows, scores) => {
         search(features, at, rows, (i, nearest, units) => {
@@ -45,23 +36,11 @@ export const knn = defineMethod({
 });
 
 /** ‖z − z_i‖² = ‖z‖² + ‖z_i‖² − 2⟨z, z_i⟩: nearest is largest ⟨z, z_i⟩ − ‖z_i‖²/2. */
-function prepareKeys({ width }: Head, tensors: Tensors): BankKeys {
-  const { features, rows } = readBank(tensors, width);
+function prepareKeys({ width }: Head, tensors: Tensors, k: number): BankKeys {
+  const { features, rows } = readBank(tensors, width, k);
   const factors = Float64Array.from({ length: rows }, (_, i) => inverseNorm(features, i * width, width));
   const offsets = factors.map((factor) => (factor === 0 ? 0 : -0.5));
   return { features, rows, width, factors, offsets };
-}
-
-/** The bank, of any number of rows. Throws `bad-artifact`. */
-export function readBank(tensors: Tensors, width: number): { features: Float32Array; rows: number } {
-  const tensor = tensors.bank;
-  const rows = tensor?.shape[0] ?? 0;
-  if (tensor?.dtype === 'F32' && tensor.shape.length === 2 && tensor.shape[1] === width && rows > 0)
-    return { features: tensor.data, rows };
-  const got = tensor === undefined ? 'none' : `${tensor.dtype} [${tensor.shape}]`;
-  throw new HimplosError('bad-artifact', `tensor bank: expected F32 [rows, ${width}], got ${got}`, {
-    hint: 'calibrate again: the detector belongs to another method or head',
-  });
 }
 
 /** Computed from the difference itself: 2 − 2·cosine would lose the digits of small distances. */

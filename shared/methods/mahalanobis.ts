@@ -5,6 +5,7 @@ import { defineMethod } from './define-method.ts';
 import { graphFlat } from './graph-pieces.ts';
 import { ONNX_DOUBLE } from './logit-score.ts';
 import { blockScorer } from './plain-scorer.ts';
+import { requireSize } from './require-size.ts';
 import { fitClassDistances, graphClassDistances, prepareClassDistances } from './whitened-distance.ts';
 
 /**
@@ -18,7 +19,8 @@ export const mahalanobis = defineMethod({
     'Lee et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018, eq. 1 and 2 (penultimate layer)',
   params: {},
   build: () => ({
-    *fit({ warn }) {
+    *fit({ head, warn }) {
+      requireSize('mahalanobis', 'the second moment of features', head.width, head.width, 8);
       const { second, sums } = yield* collect({ second: secondMoment, sums: classSums });
       return fitClassDistances(second, sums, warn);
     },

@@ -1,14 +1,10 @@
-import { HimplosError } from '../errors.ts';
 import { applyLinearTo } from '../maths/linear.ts';
 import { logSumExp } from '../maths/logit-sums.ts';
-import { bank } from '../statistics/bank.ts';
-import { collect } from '../statistics/contract.ts';
 import { f32, f64 } from '../tensor.ts';
 import { inverseNorm, prepareBankSearch } from './bank-search.ts';
 import type { Head } from './contract.ts';
 import { defineMethod } from './define-method.ts';
-import { bankParam, requireNeighbours } from './feature-bank.ts';
-import { readBank } from './knn.ts';
+import { bankParam, collectBank, readBank } from './feature-bank.ts';
 import { countParam } from './params.ts';
 import { BLOCK_ROWS, blockScorer } from './plain-scorer.ts';
 import { requireTensor } from './require-tensor.ts';
@@ -26,9 +22,9 @@ export const nnguide = defineMethod({
     'Park, Jung and Teoh, Nearest Neighbor Guidance for Out-of-Distribution Detection, ICCV 2023, eq. 3 to 5',
   params: { k: countParam(10), bank: bankParam() },
   build: ({ k, bank: limit }) => ({
-    *fit({ head }) {
-      const { kept } = yield* collect({ kept: bank(limit) });
-      requireNeighbours('nnguide', k, kept);
+    *fit(context) {
+      const { head } = context;
+      const kept = yield* collectBank('nnguide', { k, limit }, context);
       return {
         bank: f32(kept.features, kept.rows, head.width),
         energies: f64(energiesOf(head, kept.features, kept.rows), kept.rows),
@@ -36,12 +32,7 @@ export const nnguide = defineMethod({
     },
     prepare: (head, tensors) => {
       const { classes, width } = head;
-      const { features: bankFeatures, rows: bankRows } = readBank(tensors, width);
-      if (k > bankRows)
-        throw new HimplosError(
-          'bad-artifact',
-          `tensor bank: expected at least k = ${k} rows, got ${bankRows}`,
-        );
+      const { features: bankFeatures, rows: bankRows } = readBank(tensors, width, k);
       const energies = requireTensor(tensors, 'energies', 'F64', [bankRows]);
       const factors = energies.map((energy, i) => energy * inverseNorm(bankFeatures, i * width, width));
       const offsets = new Float64Array(bankRows);

@@ -3,6 +3,7 @@ import { collect } from '../statistics/contract.ts';
 import { secondMoment } from '../statistics/second-moment.ts';
 import { defineMethod } from './define-method.ts';
 import { blockScorer } from './plain-scorer.ts';
+import { requireSize } from './require-size.ts';
 import { dimParam, fitResidualSpace, graphResidualNorms, prepareResidualNorms } from './residual-space.ts';
 
 /** S = −‖Rᵀ(h − u)‖, the norm outside the principal space of the training features. Tensors: see `fitResidualSpace`. */
@@ -13,6 +14,7 @@ export const residual = defineMethod({
   params: { dim: dimParam() },
   build: ({ dim }) => ({
     *fit({ head }) {
+      requireSize('residual', 'the second moment of features', head.width, head.width, 8);
       const { second, moments } = yield* collect({ second: secondMoment, moments: channelMoments });
       return fitResidualSpace(head, dim, second, moments);
     },

@@ -7,6 +7,7 @@ import { defineMethod } from './define-method.ts';
 import { graphFlat } from './graph-pieces.ts';
 import { ONNX_DOUBLE } from './logit-score.ts';
 import { BLOCK_ROWS, blockScorer } from './plain-scorer.ts';
+import { requireSize } from './require-size.ts';
 import {
   fitClassDistances,
   graphClassDistances,
@@ -29,7 +30,8 @@ export const rmds = defineMethod({
     'Ren et al., A Simple Fix to Mahalanobis Distance for Improving Near-OOD Detection, 2021, eq. 2 and 3',
   params: {},
   build: () => ({
-    *fit({ warn }) {
+    *fit({ head, warn }) {
+      requireSize('rmds', 'the second moment of features', head.width, head.width, 8);
       const { second, sums } = yield* collect({ second: secondMoment, sums: classSums });
       const total = whiten(totalCovariance(second, sums), second.width, warn);
       return {

@@ -9,6 +9,7 @@ import { defineMethod } from './define-method.ts';
 import { graphNumber } from './graph-pieces.ts';
 import { ENERGY, graphScore } from './logit-score.ts';
 import { blockScorer } from './plain-scorer.ts';
+import { requireSize } from './require-size.ts';
 import { requireTensor } from './require-tensor.ts';
 import { dimParam, fitResidualSpace, graphResidualNorms, prepareResidualNorms } from './residual-space.ts';
 
@@ -25,6 +26,7 @@ export const vim = defineMethod({
   params: { dim: dimParam() },
   build: ({ dim }) => ({
     *fit({ head }) {
+      requireSize('vim', 'the second moment of features', head.width, head.width, 8);
       const { second, moments } = yield* collect({ second: secondMoment, moments: channelMoments });
       const space = fitResidualSpace(head, dim, second, moments);
       const norms = prepareResidualNorms(head, dim, space);

@@ -38,10 +38,10 @@ export const vra = defineMethod({
     requireOrder('low', low, 'high', high);
     requireOrder('a', a, 'b', b);
     return {
-      *fit() {
+      *fit({ trainRows }) {
         if (mode === 'absolute') return bounds(Float64Array.of(a), Float64Array.of(b));
         if (mode === 'channel') {
-          const [lower, upper] = yield* perChannelQuantiles([low / 100, high / 100]);
+          const [lower, upper] = yield* perChannelQuantiles([low / 100, high / 100], trainRows);
           return bounds(lower!, upper!);
         }
         const { quantiles } = yield* collect({ quantiles: activationQuantiles });

@@ -12,7 +12,7 @@ import { requireTensor } from './require-tensor.ts';
  * The within-class scatter of the training rows / N: Σ = E[h·hᵀ] − Σ_c (n_c/N)·μ_c·μ_cᵀ, L × L. There must be a label
  * on every row.
  */
-export function withinClassCovariance(second: SecondMoment, sums: ClassSums): Float64Array {
+function withinClassCovariance(second: SecondMoment, sums: ClassSums): Float64Array {
   const { classes, width, counts } = sums;
   const means = classMeans(sums);
   const rows = countRows(counts);

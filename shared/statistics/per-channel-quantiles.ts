@@ -19,11 +19,21 @@ const PASS_BITS = [11, 11, 10] as const;
  * two quantiles) whatever the number of rows. Counts are whole numbers: order and sharding do not matter.
  *
  * @param fractions in [0, 1]; interpolated by numpy's linear rule
+ * @param trainRows rows of the whole source
  * @returns one array of L values for each fraction
  */
 export function* perChannelQuantiles(
   fractions: readonly number[],
+  trainRows: number,
 ): Generator<StatisticRequest, Float64Array[], StatisticResults> {
+  // Counts are 32 bits wide, which is what keeps the histograms small.
+  if (trainRows >= 2 ** 31) {
+    throw new HimplosError(
+      'too-large',
+      `per-channel quantiles: expected fewer than 2^31 rows, got ${trainRows}`,
+      { hint: 'use fewer training rows' },
+    );
+  }
   let targets: Targets | undefined;
   for (let pass = 0; pass < PASS_BITS.length; pass++) {
     const { histogram } = yield* collect({ histogram: channelHistogram(fractions, pass, targets) });
@@ -59,16 +69,7 @@ function channelHistogram(
   return {
     key: `channel-histogram:${pass + 1}:${fractions.join(',')}`,
     over: 'train',
-    create: ({ head, totalRows }) => {
-      // Counts are 32 bits, which is what keeps the histograms small.
-      if (totalRows >= 2 ** 31) {
-        throw new HimplosError(
-          'too-large',
-          `per-channel quantiles: expected fewer than 2^31 rows, got ${totalRows}`,
-        );
-      }
-      return new ChannelHistogramReducer(head.width, pass, targets);
-    },
+    create: ({ head }) => new ChannelHistogramReducer(head.width, pass, targets),
   };
 }
 

@@ -22,7 +22,21 @@ import { seededRandom } from './measure.ts';
 const WIDTH = 2048;
 const CLASSES = 1000;
 const PORTION = 256;
+/** Debian's, which has Debian's numpy. */
+const PYTHON = '/usr/bin/python3';
 const self = fileURLToPath(import.meta.url);
+
+const NUMPY = `
+import sys, time
+import numpy
+start = time.perf_counter()
+features = numpy.load(sys.argv[1], mmap_mode="r")
+labels = numpy.arange(len(features)) % ${CLASSES}
+sums = numpy.zeros((${CLASSES}, features.shape[1]))
+for c in range(${CLASSES}):
+    sums[c] = features[labels == c].sum(0, dtype=numpy.float64)
+print(f"  numpy itself: {time.perf_counter() - start:.2f} s")
+`;
 
 const [part, amount] = process.argv.slice(2);
 const scale = part === undefined || /^[\d.]+$/.test(part) ? Number(part ?? 1) : 1;
@@ -98,29 +112,17 @@ function compareSums(rows: number): void {
     writeFeatures(path, rows);
     run(`Class sums over ${((rows * WIDTH * 4) / 1e9).toFixed(2)} GB of .npy`, 'sums', path);
     time('cat', 'bash', ['-c', `cat ${path} > /dev/null`]);
-    time('numpy, a loop over classes', 'python3', ['-c', NUMPY, path]);
+    time('numpy, a loop over classes', PYTHON, ['-c', NUMPY, path]);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const NUMPY = `
-import sys, time
-import numpy
-start = time.perf_counter()
-features = numpy.load(sys.argv[1], mmap_mode="r")
-labels = numpy.arange(len(features)) % ${CLASSES}
-sums = numpy.zeros((${CLASSES}, features.shape[1]))
-for c in range(${CLASSES}):
-    sums[c] = features[labels == c].sum(0, dtype=numpy.float64)
-print(f"  numpy itself: {time.perf_counter() - start:.2f} s")
-`;
-
 function time(name: string, command: string, args: readonly string[]): void {
   const start = performance.now();
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
   if (status !== 0) {
-    console.log(`  ${name}: skipped, ${command} ${command === 'python3' ? 'with numpy ' : ''}is not here`);
+    console.log(`  ${name}: skipped, ${command} ${command === PYTHON ? 'with numpy ' : ''}is not here`);
     return;
   }
   console.log(`${stdout}  ${name}: ${((performance.now() - start) / 1000).toFixed(2)} s as a process`);

@@ -81,8 +81,6 @@ export interface GraphTop {
 export function graphTop(builder: GraphBuilder, features: GraphValue, width: number, kept: number): GraphTop {
   const [values, channels] = builder.ops('TopK', [features, graphSizes(builder, kept)], 2, {
     axis: 1,
-    largest: 1,
-    sorted: 1,
   });
   return {
     pruned: scatter(builder, features, channels!, values!),

@@ -1,5 +1,3 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makeNode as node } from '../../../calibrate/onnx/proto-parts.ts';
 import { encodeModel, floats, smallModel } from '../onnx/build-model.ts';

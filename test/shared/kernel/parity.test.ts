@@ -1,4 +1,6 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { buildHeadModel } from '../../../calibrate/onnx/fused-graph.ts';
 import { compileKernel, type KernelModule } from '../../../shared/kernel/kernel-module.ts';
 import { type FittedDetector, prepareScorer, prepareTwin } from '../../../shared/kernel/prepare-scorer.ts';
 import { allocateScores, type Scores } from '../../../shared/methods/contract.ts';
@@ -147,4 +149,43 @@ describe.each(['relaxed-simd', 'simd'] as const)('the kernel with %s', (kind) =>
       }
     },
   );
+});
+
+/** Scores, and the graph's own decisions, of the fused graph in ONNX Runtime. */
+async function expectFusedGraphAgrees(
+  fitted: FittedDetector,
+  features: Float32Array,
+  rows: number,
+): Promise<void> {
+  const twin = allocateScores(rows);
+  prepareTwin(fitted).score(features, rows, twin);
+  const ascending = twin.score.toSorted();
+  const index = Math.floor(rows / 20);
+  const gamma = (ascending[index]! + ascending[index + 1]!) / 2;
+  const session = await InferenceSession.create(buildHeadModel({ ...fitted, gamma }));
+  const input = new Tensor('float32', features, [rows, fitted.head.width]);
+  const { score, is_ood, predicted_class } = await session.run({ features: input });
+  const kernel = allocateScores(rows);
+  prepareScorer(fitted, await compileKernel()).score(features, rows, kernel);
+  for (let row = 0; row < rows; row++) {
+    const mine = kernel.score[row]!;
+    expect(Math.abs(Number(score!.data[row]) - mine)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(mine)));
+    expect(Number(predicted_class!.data[row])).toBe(kernel.predicted[row]);
+    expect(Boolean(is_ood!.data[row])).toBe(mine < gamma);
+  }
+}
+
+describe('the fused graph and the kernel', () => {
+  it.each([10, 50, 90])('agree at 2048 × 1000 and p = %i', async (mask) => {
+    const random = seeded(mask + 1);
+    const head = randomHead(random, 1000, 2048);
+    const fitted = fittedHimplos(head, randomPrototypes(random, head), { mask });
+    await expectFusedGraphAgrees(fitted, randomFeatures(random, 64, 2048), 64);
+  });
+
+  it.skipIf(!hasRealData)(`agree on 2,000 CIFAR-10 test features (${needsData})`, async () => {
+    const head = await cifarHead();
+    const { rows, data } = cifarFeatures('test.features');
+    await expectFusedGraphAgrees(fittedHimplos(head, cifarPrototypes(head)), data, rows);
+  });
 });

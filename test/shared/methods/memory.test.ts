@@ -28,6 +28,28 @@ describe('memory', () => {
   );
 });
 
+describe('fits that would need too much memory', () => {
+  it.each([
+    ['mahalanobis', 30_000, 2],
+    ['rmds', 30_000, 2],
+    ['vim', 30_000, 2],
+    ['residual', 30_000, 2],
+    ['fdbd', 2, 30_000],
+    ['kl-matching', 2, 30_000],
+    ['knn', 30_000, 2],
+    ['nnguide', 30_000, 2],
+  ])('%s refuses before it allocates', (id, width, classes) => {
+    const wide: Head = {
+      classes,
+      width,
+      weight: new Float32Array(classes * width),
+      bias: new Float32Array(classes),
+    };
+    const fit = findDetector(id).fit({ head: wide, trainRows: 1_000_000, warn: () => {} });
+    expect(() => fit.next()).toThrow(expect.objectContaining({ code: 'too-large' }));
+  });
+});
+
 function temporaryBytes({ classes, width }: Head, rows: number): number {
   return rows * classes * width * 8;
 }

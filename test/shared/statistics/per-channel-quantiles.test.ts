@@ -32,7 +32,7 @@ const head = headOfWidth(6);
 
 describe('per-channel quantiles', () => {
   it('are exact for signed values, ties, tiny differences and zeros of either sign', async () => {
-    const result = await reducePasses(perChannelQuantiles(FRACTIONS), head, source);
+    const result = await reducePasses(perChannelQuantiles(FRACTIONS, 5000), head, source);
     FRACTIONS.forEach((fraction, i) => {
       for (let l = 0; l < 6; l++) {
         const values = source.features.filter((_, at) => at % 6 === l);
@@ -42,16 +42,18 @@ describe('per-channel quantiles', () => {
   });
 
   it('do not depend on shards or on the order of rows', async () => {
-    const whole = await reducePasses(perChannelQuantiles([0.3, 0.9]), head, source);
-    expect(await reducePasses(perChannelQuantiles([0.3, 0.9]), head, source, 4)).toEqual(whole);
+    const whole = await reducePasses(perChannelQuantiles([0.3, 0.9], 5000), head, source);
+    expect(await reducePasses(perChannelQuantiles([0.3, 0.9], 5000), head, source, 4)).toEqual(whole);
     const order = shuffledIndices(source.rows, 8);
     const features = source.features.map((_, i) => source.features[order[Math.floor(i / 6)]! * 6 + (i % 6)]!);
-    expect(await reducePasses(perChannelQuantiles([0.3, 0.9]), head, { ...source, features })).toEqual(whole);
+    expect(await reducePasses(perChannelQuantiles([0.3, 0.9], 5000), head, { ...source, features })).toEqual(
+      whole,
+    );
   });
 
   it('of a single row are that row', async () => {
     const one = { rows: 1, features: Float32Array.of(1, -2, 3, 0, 5, 6), labels: Int32Array.of(0) };
-    const [low, high] = await reducePasses(perChannelQuantiles([0.1, 0.9]), head, one);
+    const [low, high] = await reducePasses(perChannelQuantiles([0.1, 0.9], 5000), head, one);
     expect([...low!]).toEqual([1, -2, 3, 0, 5, 6]);
     expect(high).toEqual(low);
   });
@@ -59,7 +61,7 @@ describe('per-channel quantiles', () => {
   it('agree with sorting on activations', async () => {
     const problem = makeProblem({ width: 5, trainRows: 3000 });
     const { train } = problem;
-    const [result] = await reducePasses(perChannelQuantiles([0.6]), problem.head, train, 2);
+    const [result] = await reducePasses(perChannelQuantiles([0.6], 5000), problem.head, train, 2);
     for (let l = 0; l < 5; l++) {
       const values = Float64Array.from(train.features.filter((_, at) => at % 5 === l));
       expect(result![l]).toBe(quantile(values, 0.6));
@@ -67,9 +69,8 @@ describe('per-channel quantiles', () => {
   });
 
   it('refuse sources too long to count, and states of another shape', () => {
-    const statistic = perChannelQuantiles([0.5]).next().value as Record<string, Statistic<unknown>>;
-    const { histogram } = statistic;
-    expect(() => histogram!.create({ head, totalRows: 2 ** 31 })).toThrow(/fewer than 2\^31 rows/);
+    expect(() => perChannelQuantiles([0.5], 2 ** 31).next()).toThrow(/fewer than 2\^31 rows/);
+    const { histogram } = perChannelQuantiles([0.5], 10).next().value as Record<string, Statistic<unknown>>;
     expect(() => histogram!.create({ head, totalRows: 5 }).merge({})).toThrow(/got another state/);
   });
 });

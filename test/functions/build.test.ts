@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { API_DOCUMENTS_FILE, makeApiDocuments } from '../../functions/build/api-documents.ts';
+import { buildEmbeddings } from '../../functions/build/functions.ts';
+import { zip } from '../../functions/build/zip.ts';
+
+const MAX_ZIP_BYTES = 200_000;
+const hasUnzip = spawnSync('unzip', ['-v']).status === 0;
+
+describe('the embeddings function’s package', () => {
+  it('stays below 200 KB, has no native code and is the same every time', async () => {
+    const first = await buildEmbeddings();
+    const second = await buildEmbeddings();
+    expect(first.zip.length).toBeLessThanOrEqual(MAX_ZIP_BYTES);
+    expect(Buffer.compare(first.zip, second.zip)).toBe(0);
+    const code = Buffer.from(first.code).toString();
+    expect(code).not.toMatch(/\.node["']/);
+    expect(code).not.toContain(process.cwd());
+  });
+
+  it.skipIf(!hasUnzip)('unpacks with unzip (needs unzip)', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'himplos-zip-'));
+    try {
+      const contents = Buffer.from('a'.repeat(10_000));
+      const file = join(folder, 'a.zip');
+      writeFileSync(
+        file,
+        zip([
+          { name: 'index.js', bytes: contents },
+          { name: 'größe/b.txt', bytes: contents },
+        ]),
+      );
+      expect(spawnSync('unzip', ['-t', file]).status).toBe(0);
+      const { stdout } = spawnSync('unzip', ['-p', file, 'index.js']);
+      expect(Buffer.compare(stdout, contents)).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+it('the committed API documents follow from the code (else: npm run build:api)', async () => {
+  expect((await readFile(API_DOCUMENTS_FILE, 'utf8')) === makeApiDocuments()).toBe(true);
+});

@@ -4,7 +4,7 @@ import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import type { Head } from '../../shared/methods/contract.ts';
 import { type Classifier, openClassifier } from '../features/classifier.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
-import { gatherSet, type Role } from '../features/gather-set.ts';
+import { gatherSet, needsModel, type Role } from '../features/gather-set.ts';
 import { openWorkspace } from '../features/workspace.ts';
 import { choosePreprocessing } from '../images/choose-preprocessing.ts';
 import type { Io } from '../io.ts';
@@ -140,8 +140,9 @@ async function preprocessingFor(roles: Roles, options: InputOptions): Promise<Pr
     roles.evaluation,
     ...roles.ood.map(({ source }) => source),
   ];
-  const hasImages = sources.some((source) => source?.kind === 'images');
-  return hasImages || isGiven ? choosePreprocessing(options) : undefined;
+  const images = sources.find((source) => source?.kind === 'images');
+  if (images?.kind === 'images' && options.model === undefined) throw needsModel(images);
+  return images !== undefined || isGiven ? choosePreprocessing(options) : undefined;
 }
 
 function describeSkipped(sets: readonly (FeatureSet | undefined)[]): string[] {

@@ -101,9 +101,9 @@ function namedIndex(names: readonly string[]): (label: string) => number {
     if (index !== undefined) return index;
     throw new HimplosError(
       'bad-input',
-      `the class ${JSON.stringify(label)} is none of the detector’s ${names.length}`,
+      `the class ${JSON.stringify(label)} is none of the ${names.length} classes`,
       {
-        hint: 'name class folders as they were named at calibration (himplos inspect lists the classes)',
+        hint: 'name class folders as the training data does (himplos inspect lists the classes of a detector)',
       },
     );
   };

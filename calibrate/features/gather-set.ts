@@ -60,7 +60,7 @@ export function gatherSet(role: Role, context: GatherContext): Promise<FeatureSe
 
 async function gatherImages(role: Role, source: ImageSource, context: GatherContext): Promise<FeatureSet> {
   const { images, io, overlap } = context;
-  if (images === undefined) throw needsModel(role.name, source);
+  if (images === undefined) throw needsModel(source);
   const { extractor, preprocessing } = images;
   const { samples } = await source.survey();
   const spool = await Spool.open(context.folder, spoolKey(source, extractor, preprocessing), context.width);
@@ -172,12 +172,9 @@ function spoolKey(source: ImageSource, { identity }: FeatureExtractor, preproces
   return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 32);
 }
 
-function needsModel(role: string, source: ImageSource): HimplosError {
-  return new HimplosError(
-    'bad-usage',
-    `${role} ${source.address}: images need a classifier, only a head was given`,
-    {
-      hint: 'give --model FILE.onnx, or features (.npy, .safetensors) instead of images',
-    },
-  );
+/** What to say about images when there is no model for them. */
+export function needsModel({ address }: ImageSource): HimplosError {
+  return new HimplosError('bad-usage', `${address}: images need a classifier, only a head was given`, {
+    hint: 'give --model FILE.onnx, or features (.npy, .safetensors) instead of images',
+  });
 }

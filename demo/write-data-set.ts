@@ -61,17 +61,17 @@ interface EncodedPicture {
   readonly bytes: Uint8Array;
 }
 
+/** The few megabytes are gathered first: an archive that is stopped half-way ends the process with an error. */
 async function writeTar(path: string, pictures: AsyncIterable<EncodedPicture>): Promise<void> {
+  const entries: EncodedPicture[] = [];
+  for await (const picture of pictures) entries.push(picture);
   await mkdir(dirname(path), { recursive: true });
   const archive = pack();
-  const fill = async () => {
-    for await (const { path: name, bytes } of pictures) {
-      archive.entry({ name, mtime: new Date(0) }, Buffer.from(bytes));
-    }
-    archive.finalize();
-  };
-  const filled = fill().catch((error: Error) => archive.destroy(error)); // which ends the pipeline with it
-  await Promise.all([filled, pipeline(archive, createWriteStream(path))]);
+  for (const { path: name, bytes } of entries) {
+    archive.entry({ name, mtime: new Date(0) }, Buffer.from(bytes));
+  }
+  archive.finalize();
+  await pipeline(archive, createWriteStream(path));
 }
 
 async function writeFolder(folder: string, pictures: AsyncIterable<EncodedPicture>): Promise<void> {

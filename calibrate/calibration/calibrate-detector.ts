@@ -111,7 +111,7 @@ export async function calibrateDetector(
 
 /** The rows of a set with their labels, as fits read them. */
 export async function* labelledRows(set: FeatureSet) {
-  for await (const batch of set.batches(1024)) {
+  for await (const batch of set.batches(512)) {
     yield { ...batch, labels: set.labels.subarray(batch.firstRow, batch.firstRow + batch.rows) };
   }
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { HimplosError } from '../../shared/errors.ts';
 import { bytesPerElement, type DType, viewTensor } from '../../shared/formats/element-types.ts';
+import { requireFinite } from '../../shared/maths/require-finite.ts';
 import { abortable } from './abortable.ts';
 import type { FeatureRows, FeatureSource } from './contract.ts';
 import { explainFileError } from './file-error.ts';
@@ -79,20 +80,8 @@ async function* readRows(
     const { data } = viewTensor(array.dtype, [count, width], bytes);
     const features = rounded?.subarray(0, count * width) ?? (data as Float32Array);
     if (rounded !== undefined) features.set(data as Float64Array);
-    requireFinite(features, width, first, array.name);
+    requireFinite(features, count, width, first, array.name);
     yield { rows: count, firstRow: first, features };
-  }
-}
-
-function requireFinite(features: Float32Array, width: number, firstRow: number, name: string): void {
-  for (let i = 0; i < features.length; i++) {
-    const value = features[i]!;
-    if (value - value === 0) continue; // ±Infinity and NaN give NaN
-    throw new HimplosError(
-      'bad-input',
-      `${name}: row ${firstRow + Math.floor(i / width)}, feature ${i % width}: expected a finite float32, got ${value}`,
-      { hint: 'remove that row, or look for what made it in the run that wrote the file' },
-    );
   }
 }
 

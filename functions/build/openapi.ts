@@ -67,7 +67,7 @@ export function openapiDocument(version: string): object {
       ),
       '/openapi.json': get('This document', 'Anything'),
     },
-    components: { schemas: SCHEMAS },
+    components: { schemas: SCHEMAS, parameters: { Name: NAME } },
   };
 }
 
@@ -78,9 +78,11 @@ const NUMBER = { type: 'number' };
 const COUNT = { type: 'integer', minimum: 0 };
 const VERSION = { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of detector.safetensors' };
 
+const NAME = { name: 'name', in: 'path', required: true, schema: TEXT, description: 'the detector' };
+
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Sample: { type: 'array', items: NUMBER, minItems: 1, description: 'penultimate features of one sample' },
-  Samples: { type: 'array', items: ref('Sample'), minItems: 1, maxItems: MAX_ROWS },
+  Samples: { type: 'array', items: ref('Sample'), minItems: 1, description: `at most ${MAX_ROWS}` },
   ScoreRequest: {
     type: 'object',
     additionalProperties: false,
@@ -239,7 +241,7 @@ function query(parameter: string, schema: Schema, description: string): object {
 }
 
 function name(): object {
-  return { name: 'name', in: 'path', required: true, schema: TEXT, description: 'the detector' };
+  return { $ref: '#/components/parameters/Name' };
 }
 
 function object(properties: Readonly<Record<string, Schema>>, required = Object.keys(properties)): Schema {

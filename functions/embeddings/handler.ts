@@ -1,11 +1,12 @@
 // First, so that the detector is on its way while everything else loads.
 import './serving.ts';
 
-import type { Context } from 'aws-lambda';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import packageJson from '../../package.json' with { type: 'json' };
 import { errorAnswer } from '../../shared/protocol/error-answer.ts';
 import { readScoreDocument } from '../../shared/protocol/score-request.ts';
 import { createApp } from '../http/app.ts';
+import { refusedRequest } from '../http/refused-request.ts';
 import { answerRequest } from '../http/score.ts';
 import { fromResponse, isHttpEvent, toRequest } from '../runtime/http-event.ts';
 import { Telemetry } from '../runtime/telemetry.ts';
@@ -25,11 +26,18 @@ export async function handler(event: unknown, context: Context): Promise<unknown
   telemetry.begin(context.awsRequestId);
   cache.bindInvocation(() => context.getRemainingTimeInMillis());
   try {
-    return isHttpEvent(event) ? await fromResponse(await app.fetch(toRequest(event))) : await invoke(event);
+    return isHttpEvent(event) ? await answer(event) : await invoke(event);
   } finally {
     await cache.settle();
     telemetry.end();
   }
+}
+
+async function answer(event: APIGatewayProxyEventV2): Promise<unknown> {
+  const request = toRequest(event);
+  const response =
+    request === undefined ? refusedRequest(event.requestContext.http.method) : await app.fetch(request);
+  return fromResponse(response);
 }
 
 /** A direct invocation: the document that `POST /v1/score` takes; errors come as `{"error": …}`. */

@@ -41,17 +41,13 @@ export function createApp({ model, source, observer, toolVersion }: AppOptions):
   app.get('/v1/detector', async (c) => c.json(describeDetector(model, await source.acquire())));
 
   app.get('/v1/models', (c) => c.json({ models: [model] }));
-  app.get('/v1/models/:name', async (c) => {
+  app.get('/v1/models/:name{[^/:]+}', async (c) => {
     requireModel(c.req.param('name'));
     await source.acquire();
     return c.json({ name: model, ready: true });
   });
-  // KServe V1 writes `models/NAME:predict`; the name itself has no colon.
-  app.post('/v1/models/:target', async (c) => {
-    const target = c.req.param('target');
-    const verb = target.indexOf(':');
-    if (verb === -1 || target.slice(verb) !== ':predict') throw unknownAddress(c);
-    requireModel(target.slice(0, verb));
+  app.post('/v1/models/:target{[^/:]+:predict}', async (c) => {
+    requireModel(c.req.param('target').replace(/:predict$/, ''));
     const [serving, body] = await receive(c);
     const batch = timed('parse', () => readPredictV1(parseDocument(body), serving.contents.head.width));
     const { results, ...rest } = makeAnswer(serving, scoreBatch(serving, batch, observer), batch.rows);
@@ -101,7 +97,7 @@ export function createApp({ model, source, observer, toolVersion }: AppOptions):
   app.get('/openapi.json', async (c) => {
     // Useful without a detector too.
     const serving = await source.acquire().catch(() => undefined);
-    return c.json(openapiFor(serving?.contents.head.width));
+    return c.json(openapiFor(model, serving?.contents.head.width));
   });
   app.get('/', (c) => c.html(documents.html));
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { MAX_BODY_BYTES } from '../../shared/protocol/limits.ts';
+import { refusedRequest } from './refused-request.ts';
 
 /** Serves a web-standard application with node:http, for machines of one's own and for tests. */
 export function createNodeServer(fetch: (request: Request) => Response | Promise<Response>): Server {
@@ -14,7 +15,8 @@ async function answer(
   outgoing: ServerResponse,
 ): Promise<void> {
   const body = await readBody(incoming);
-  const response = await fetch(toRequest(incoming, body));
+  const request = toRequest(incoming, body);
+  const response = request === undefined ? refusedRequest(incoming.method ?? '') : await fetch(request);
   const payload = Buffer.from(await response.arrayBuffer());
   const headers = Object.fromEntries(response.headers);
   outgoing.writeHead(response.status, { ...headers, 'content-length': payload.length });
@@ -33,7 +35,8 @@ async function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>>
   return Buffer.concat(chunks);
 }
 
-function toRequest(incoming: IncomingMessage, body: Buffer<ArrayBuffer>): Request {
+/** Undefined for what cannot be a request. */
+function toRequest(incoming: IncomingMessage, body: Buffer<ArrayBuffer>): Request | undefined {
   const headers = new Headers();
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
@@ -42,5 +45,9 @@ function toRequest(incoming: IncomingMessage, body: Buffer<ArrayBuffer>): Reques
   const path = incoming.url?.startsWith('/') ? incoming.url : '/';
   const url = `http://${incoming.headers.host ?? 'localhost'}${path}`;
   const hasBody = method !== 'GET' && method !== 'HEAD' && body.length > 0;
-  return new Request(url, { method, headers, ...(hasBody && { body }) });
+  try {
+    return new Request(url, { method, headers, ...(hasBody && { body }) });
+  } catch {
+    return undefined;
+  }
 }

@@ -1,10 +1,17 @@
 import documents from './api-documents.json' with { type: 'json' };
 
-/** The OpenAPI document with the width of this server's samples; undefined leaves it open. */
-export function openapiFor(width: number | undefined): object {
+/**
+ * The OpenAPI document of one server: with the name of its model, and the width of its samples (undefined while it has
+ * no detector).
+ */
+export function openapiFor(model: string, width: number | undefined): object {
   const { openapi } = documents;
-  if (width === undefined) return openapi;
-  const { schemas } = openapi.components;
-  const Sample = { ...schemas.Sample, minItems: width, maxItems: width };
-  return { ...openapi, components: { ...openapi.components, schemas: { ...schemas, Sample } } };
+  const { schemas, parameters } = openapi.components;
+  const Sample =
+    width === undefined ? schemas.Sample : { ...schemas.Sample, minItems: width, maxItems: width };
+  const Name = { ...parameters.Name, schema: { ...parameters.Name.schema, enum: [model] } };
+  return {
+    ...openapi,
+    components: { schemas: { ...schemas, Sample }, parameters: { ...parameters, Name } },
+  };
 }

@@ -7,8 +7,16 @@ export function isHttpEvent(event: unknown): event is APIGatewayProxyEventV2 {
   return typeof context?.http?.method === 'string';
 }
 
-/** The event as a web-standard request. Parts that are no valid request give one that no route takes. */
-export function toRequest(event: APIGatewayProxyEventV2): Request {
+/** The event as a web-standard request; undefined for what cannot be one. */
+export function toRequest(event: APIGatewayProxyEventV2): Request | undefined {
+  try {
+    return makeRequest(event);
+  } catch {
+    return undefined;
+  }
+}
+
+function makeRequest(event: APIGatewayProxyEventV2): Request {
   const { method } = event.requestContext.http;
   const query = event.rawQueryString ? `?${event.rawQueryString}` : '';
   const url = `https://function.invalid${pathOf(event)}${query}`;

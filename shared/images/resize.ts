@@ -1,5 +1,6 @@
 import { HimplosError } from '../errors.ts';
-import { planResizeAxis, type ResizeAxis, WEIGHT_BITS } from './resize-axis.ts';
+import { planResizeAxis, type ResizeAxis } from './resize-axis.ts';
+import { resizeColumns, resizeRows } from './resize-passes.ts';
 
 export interface Size {
   readonly width: number;
@@ -93,72 +94,5 @@ function copyColumns(
   for (let y = 0; y < rows; y++) {
     const start = ((top + y) * width + left) * 3;
     out.set(pixels.subarray(start, start + stride), y * stride);
-  }
-}
-
-const HALF = 1 << (WEIGHT_BITS - 1);
-
-// Both passes keep a pixel's three sums in registers; `| 0` lets the engine multiply and add 32-bit integers.
-// No sum leaves 0 … 255 after the shift, so nothing is clipped: see MAX_TAPS.
-
-function resizeRows(
-  pixels: Uint8Array,
-  inputStride: number,
-  top: number,
-  rows: number,
-  plan: ResizeAxis,
-  out: Uint8Array,
-): void {
-  const { length, starts, counts, taps, weights } = plan;
-  let q = 0;
-  for (let y = 0; y < rows; y++) {
-    const row = (top + y) * inputStride;
-    for (let o = 0; o < length; o++) {
-      let i = row + starts[o]! * 3;
-      let k = o * taps;
-      const end = k + counts[o]!;
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
-      for (; k < end; k++) {
-        const weight = weights[k]!;
-        red = (red + pixels[i]! * weight) | 0;
-        green = (green + pixels[i + 1]! * weight) | 0;
-        blue = (blue + pixels[i + 2]! * weight) | 0;
-        i += 3;
-      }
-      out[q] = red >> WEIGHT_BITS;
-      out[q + 1] = green >> WEIGHT_BITS;
-      out[q + 2] = blue >> WEIGHT_BITS;
-      q += 3;
-    }
-  }
-}
-
-/** @param between the rows from `plan.begin` on, `stride` bytes each */
-function resizeColumns(between: Uint8Array, stride: number, plan: ResizeAxis, out: Uint8Array): void {
-  const { length, begin, starts, counts, taps, weights } = plan;
-  let q = 0;
-  for (let o = 0; o < length; o++) {
-    const row = (starts[o]! - begin) * stride;
-    const first = o * taps;
-    const end = first + counts[o]!;
-    for (let x = 0; x < stride; x += 3) {
-      let i = row + x;
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
-      for (let k = first; k < end; k++) {
-        const weight = weights[k]!;
-        red = (red + between[i]! * weight) | 0;
-        green = (green + between[i + 1]! * weight) | 0;
-        blue = (blue + between[i + 2]! * weight) | 0;
-        i += stride;
-      }
-      out[q] = red >> WEIGHT_BITS;
-      out[q + 1] = green >> WEIGHT_BITS;
-      out[q + 2] = blue >> WEIGHT_BITS;
-      q += 3;
-    }
   }
 }

@@ -79,7 +79,7 @@ export function readScoreDocument(
   const detail = field(document, 'detail');
   const rate = field(document, 'fdr');
   const options = {
-    isDetailed: given.isDetailed || readDetail(detail, 'detail'),
+    isDetailed: readDetail(detail, 'detail') || given.isDetailed,
     falseDiscoveryRate: rate === undefined ? given.falseDiscoveryRate : readRate(rate, 'fdr', rate),
   };
   if (list !== undefined) return { ...options, ...featuresFromJson(list, width) };

@@ -50,6 +50,9 @@ switch (part) {
   case 'sums':
     await sumFile(amount!);
     break;
+  case 'compare-sums':
+    compareSums(Number(amount));
+    break;
   default:
     run('HIMPLoS statistics', 'fit', String(Math.round(1_281_167 * scale)));
     compareSums(Math.round(131_072 * scale));
@@ -150,7 +153,7 @@ async function sumFile(path: string): Promise<void> {
     pass: 1,
     totalRows: source.rows,
     openPass: async function* () {
-      for await (const batch of source.batches(1024)) {
+      for await (const batch of source.batches(512)) {
         yield { ...batch, labels: labels.subarray(batch.firstRow, batch.firstRow + batch.rows) };
       }
     },

@@ -15,8 +15,8 @@ export interface CommandResult {
 export interface CommandOptions {
   /** Aborting it is what Ctrl-C does. */
   readonly stop?: AbortController;
-  /** Sees stderr as it is written. */
-  readonly onStderr?: (text: string) => void;
+  /** Sees results as they are written. */
+  readonly onStdout?: (text: string) => void;
   /** Whether stderr is a terminal of 80 columns. */
   readonly isTerminal?: boolean;
 }
@@ -24,7 +24,7 @@ export interface CommandOptions {
 /** Runs the command-line tool in this process, its streams caught. */
 export async function runCommand(
   argv: readonly string[],
-  { stop = new AbortController(), onStderr, isTerminal = false }: CommandOptions = {},
+  { stop = new AbortController(), onStdout, isTerminal = false }: CommandOptions = {},
 ): Promise<CommandResult> {
   let stdout = '';
   let stderr = '';
@@ -32,6 +32,7 @@ export async function runCommand(
     stdout: {
       write: (text) => {
         stdout += text;
+        onStdout?.(text);
       },
     },
     stderr: {
@@ -39,7 +40,6 @@ export async function runCommand(
       columns: 80,
       write: (text) => {
         stderr += text;
-        onStderr?.(text);
       },
     },
     env: {},
@@ -85,17 +85,17 @@ export function listBelow(folder: string): string[] {
 }
 
 /**
- * Runs `action` with a temporary folder (TMPDIR) of its own, and resolves to what it gives and what is left in that
- * folder afterwards.
+ * Runs `action` with a temporary folder (TMPDIR) of its own, whose path it is given, and resolves to what it gives and
+ * what is left in that folder afterwards.
  */
 export async function watchTemporaryFiles<T>(
-  action: () => Promise<T>,
+  action: (folder: string) => Promise<T>,
 ): Promise<{ readonly result: T; readonly left: readonly string[] }> {
   const folder = newFolder();
   const before = process.env.TMPDIR;
   process.env.TMPDIR = folder;
   try {
-    const result = await action();
+    const result = await action(folder);
     return { result, left: listBelow(folder) };
   } finally {
     if (before === undefined) delete process.env.TMPDIR;

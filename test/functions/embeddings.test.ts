@@ -212,6 +212,7 @@ describe('the built embeddings function in a process of its own', () => {
       ['POST', '/v1/score', '{"features":[]}', 400, /at least one sample/],
       ['POST', '/v1/nothing', '{}', 404, /there is no/],
       ['GET', '/v1/score', undefined, 405, /does not take GET/],
+      ['TRACE', '/v1/score', undefined, 405, /TRACE is not taken/],
       ['POST', '/v1/models/cats:predict', '{}', 404, /expected birds/],
       ['GET', '/v2/models/birds/versions/1/ready', undefined, 404, /not being served/],
     ];

@@ -1,14 +1,13 @@
 """tritonclient reads metadata and readiness and gets scores over JSON and binary tensors from our server."""
 import json
 import subprocess
-import sys
 
 import numpy as np
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 server = subprocess.Popen(
-    [sys.argv[1], "test/peers/serve-embeddings.ts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ["node", "serve-embeddings.ts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
 )
 expected = json.loads(server.stdout.readline())
 features = np.array(expected["features"], dtype=np.float32).reshape(-1, expected["width"])

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 server = subprocess.Popen(
-    [sys.argv[1], "test/peers/serve-embeddings.ts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ["node", "serve-embeddings.ts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
 )
 port = json.loads(server.stdout.readline())["port"]
 result = subprocess.run(

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
 import type { FeatureRows, FeatureSource, ImageSource, Sample, Source, Survey } from './contract.ts';
 
@@ -38,7 +39,8 @@ function joinImages(sources: readonly ImageSource[]): ImageSource {
     async *samples(): AsyncGenerator<Sample> {
       for (const source of sources) {
         for await (const sample of source.samples()) {
-          yield { ...sample, name: `${source.address}:${sample.name}` };
+          const isWhole = sample.name === basename(source.address); // one image by itself
+          yield { ...sample, name: isWhole ? source.address : `${source.address}:${sample.name}` };
         }
       }
     },

@@ -21,7 +21,8 @@ import {
 import { report, timeInTurn } from './measure.ts';
 
 const [CLASSES, WIDTH, ROUNDS, REPEATS] = [1000, 2048, 41, 20];
-const PYTHON = '/usr/bin/python3';
+/** The peer's numpy must stand on OpenBLAS: Debian's does with libopenblas0, else name another Python. */
+const PYTHON = process.env.HIMPLOS_PYTHON ?? '/usr/bin/python3';
 
 const random = seeded(1);
 const head = randomHead(random, CLASSES, WIDTH);

@@ -110,6 +110,17 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
       const { score } = await import('./commands/score.ts');
       finish(await score(sources, options, io));
     });
+
+  add('export', 'write the detector into its classifier again, as one ONNX file')
+    .requiredOption('--detector <dir>', 'folder of a detector')
+    .requiredOption('--model <file>', 'ONNX classifier that the detector was calibrated for')
+    .requiredOption('--out <file>', 'new ONNX file')
+    .option('--head-input <tensor>', 'name of the tensor that feeds the last linear layer')
+    .action(async (options) => {
+      const { exportDetector } = await import('./commands/export.ts');
+      finish(await exportDetector(options, io));
+    });
+
   addStoreCommands(add, io, finish);
   return program;
 }

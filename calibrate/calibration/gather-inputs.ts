@@ -10,7 +10,7 @@ import { choosePreprocessing } from '../images/choose-preprocessing.ts';
 import type { Io } from '../io.ts';
 import { type PreprocessOptions, parseNamedSources, type RunOptions } from '../options.ts';
 import { type Overlap, OverlapFinder, requireHeldOut } from '../sources/overlap.ts';
-import { decideClasses, openRoles, type Roles, requireKnownClasses } from './open-roles.ts';
+import { decideClasses, labelIndex, openRoles, type Roles } from './open-roles.ts';
 import { readHead } from './read-head.ts';
 
 /** A classifier and labelled data, as typed: what every command that fits methods begins with. */
@@ -73,7 +73,8 @@ export async function gatherInputs(
     logits: head.classes,
     allowMissing: options.allowMissingClasses === true,
   });
-  for (const source of [roles.calibration, roles.evaluation]) await requireKnownClasses(source, classes);
+  const calibrationIndex = await labelIndex(roles.calibration, classes.names);
+  const evaluationIndex = roles.evaluation && (await labelIndex(roles.evaluation, classes.names));
 
   const { folder } = resources.use(await openWorkspace(options.cache));
   const overlap = new OverlapFinder();
@@ -81,14 +82,14 @@ export async function gatherInputs(
   const images = classifier &&
     preprocessing && { extractor: classifier, preprocessing, batch, threads, skipBad };
   const context = { images, width: head.width, classes: head.classes, folder, overlap, io };
-  const gather = (name: string, source: Role['source'], isLabelled = true) =>
-    gatherSet({ name, source, indexOf: isLabelled ? classes.indexOf : undefined }, context);
-  const train = await gather('train', roles.train);
-  const calibration = await gather('calibration', roles.calibration);
-  const evaluation = roles.evaluation && (await gather('evaluation', roles.evaluation));
+  const gather = (name: string, source: Role['source'], indexOf: Role['indexOf']) =>
+    gatherSet({ name, source, indexOf }, context);
+  const train = await gather('train', roles.train, classes.indexOf);
+  const calibration = await gather('calibration', roles.calibration, calibrationIndex);
+  const evaluation = roles.evaluation && (await gather('evaluation', roles.evaluation, evaluationIndex));
   const oodSets: { name: string; set: FeatureSet }[] = [];
   for (const { name, source } of roles.ood) {
-    oodSets.push({ name, set: await gather(`ood ${name}`, source, false) });
+    oodSets.push({ name, set: await gather(`ood ${name}`, source, undefined) });
   }
   const overlaps = overlap.overlaps();
   requireHeldOut(overlaps, options.allowOverlap === true);

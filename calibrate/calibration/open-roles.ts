@@ -1,4 +1,3 @@
-import type { LoadedDetector } from '../../shared/artifact/load-detector.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { type ClassOrder, readClassesFile, resolveClasses } from '../sources/class-order.ts';
 import type { Source } from '../sources/contract.ts';
@@ -67,30 +66,25 @@ export async function decideClasses(
   return { names, indexOf: namedIndex(names) };
 }
 
-/** Throws `bad-input` for a class folder that is none of the classes, before the first image is decoded. */
-export async function requireKnownClasses(source: Source | undefined, { indexOf }: Classes): Promise<void> {
-  if (source?.kind !== 'images') return;
-  const { classes } = await source.survey();
-  try {
-    for (const label of classes.keys()) indexOf(label);
-  } catch (cause) {
-    throw nameError(cause, source.address);
-  }
-}
-
 /**
- * Which logit a label of a source is, for a detector whose classes are known. Throws `bad-input` as
- * {@link resolveClasses}, and its result for a label that is no class.
+ * Which logit a label of a source is, where the names of the logits are known. Throws `bad-input` for a label that is
+ * none of them, before the first image is decoded.
  */
 export async function labelIndex(
   source: Source,
-  { document }: LoadedDetector,
+  names: readonly string[],
 ): Promise<(label: string) => number> {
-  const { classNames, classes } = document;
-  if (source.kind === 'features') return namedIndex(classNames);
+  if (source.kind === 'features') return namedIndex(names);
   const survey = await source.survey();
-  if (!survey.labelsAreIndices) return namedIndex(classNames);
-  return resolveClasses({ survey, classesFile: classNames, logits: classes, allowMissing: true }).indexOf;
+  try {
+    const { indexOf } = survey.labelsAreIndices
+      ? resolveClasses({ survey, classesFile: names, logits: names.length, allowMissing: true })
+      : { indexOf: namedIndex(names) };
+    for (const label of survey.classes.keys()) indexOf(label);
+    return indexOf;
+  } catch (cause) {
+    throw nameError(cause, source.address);
+  }
 }
 
 /** Which logit a name is. The result throws `bad-input` for a name that is none. */

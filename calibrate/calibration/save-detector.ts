@@ -1,12 +1,12 @@
-import { encodeDetector } from '../../shared/artifact/detector.ts';
+import { detectorVersion, encodeDetector } from '../../shared/artifact/detector.ts';
 import { encodeEvaluation } from '../../shared/artifact/evaluation.ts';
 import type { ArtifactFile, Manifest } from '../../shared/artifact/manifest.ts';
 import { type SelectedRows, selectRows } from '../../shared/artifact/row-selection.ts';
 import type { Detector } from '../../shared/methods/contract.ts';
 import { writeArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
-import { buildDetectorModel } from '../onnx/fused-graph.ts';
 import { type Calibrated, labelledRows } from './calibrate-detector.ts';
+import { buildDetectorGraph } from './detector-graph.ts';
 import type { CalibrationInputs, CalibrationSets } from './gather-inputs.ts';
 
 /**
@@ -21,14 +21,12 @@ export async function saveDetector(
   signal: AbortSignal,
 ): Promise<Manifest> {
   const { draft, head, tensors, results } = calibrated;
-  const files: { name: ArtifactFile; body: Uint8Array }[] = [
-    { name: 'detector.safetensors', body: await encodeDetector({ ...calibrated, document: draft }) },
-  ];
+  const stored = await encodeDetector({ ...calibrated, document: draft });
+  const files: { name: ArtifactFile; body: Uint8Array }[] = [{ name: 'detector.safetensors', body: stored }];
   if (classifier !== undefined) {
     const { model, found } = classifier;
-    const { gamma } = draft.threshold;
-    const metadata = { 'himplos.method': detector.spec, 'himplos.gamma': String(gamma) };
-    const body = buildDetectorModel({ model, found, detector, tensors, gamma, metadata });
+    const version = await detectorVersion(stored);
+    const body = buildDetectorGraph({ model, found, detector, tensors, document: draft, version });
     files.push({ name: 'detector.onnx', body });
   }
   if (sets.evaluation !== undefined || sets.ood.length > 0) {

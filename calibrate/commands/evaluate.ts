@@ -50,7 +50,7 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
   const context = { images, width, classes, folder: workspace.folder, overlap, io };
 
   const idSet = await gatherSet(
-    { name: 'id', source: idSource, indexOf: await labelIndex(idSource, stored) },
+    { name: 'id', source: idSource, indexOf: await labelIndex(idSource, stored.document.classNames) },
     context,
   );
   const idScores = await scoreSet(idSet, stored.head, scorers, io);

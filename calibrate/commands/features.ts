@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { HimplosError } from '../../shared/errors.ts';
 import { encodeNpyHeader } from '../../shared/formats/npy.ts';
 import { encodeSafetensorsHeader } from '../../shared/formats/safetensors.ts';
@@ -59,7 +60,7 @@ export async function features(
   if (labelsPath === undefined) await writeNewFile(out, safetensorsBody(set, hasLabels), io.signal);
   else {
     await writeNewFile(featuresPath, npyBody(set), io.signal);
-    if (hasLabels) await writeNewFile(labelsPath, npyLabels(set), io.signal);
+    if (hasLabels) await writeLabels(labelsPath, set, featuresPath, io.signal);
   }
   const labels = hasLabels ? 'with labels' : 'without labels: the class folders are not those of the logits';
   io.stderr.write(`${out}: ${set.rows} × ${width} float32, ${labels}\n`);
@@ -124,6 +125,21 @@ function npyLabels(set: FeatureSet): Uint8Array {
 async function* featureBytes(set: FeatureSet): AsyncGenerator<Uint8Array> {
   for await (const { features: rows } of set.batches(4096)) {
     yield new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+  }
+}
+
+/** Both files or none: features whose labels could not be written go. */
+async function writeLabels(
+  path: string,
+  set: FeatureSet,
+  featuresPath: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await writeNewFile(path, npyLabels(set), signal);
+  } catch (cause) {
+    await rm(featuresPath, { force: true });
+    throw cause;
   }
 }
 

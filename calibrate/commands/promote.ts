@@ -21,12 +21,13 @@ export interface PromoteOptions extends StoreOptions, NoteOptions {
 /** `himplos promote`: points a channel to a version that passes the gates; exits 1 when one fails. */
 export async function promote(reference: string, options: PromoteOptions, io: Io): Promise<number> {
   const limits = options.gates === undefined ? defaultGateLimits : await readGateLimits(options.gates);
+  const note = changeNote(options);
   const store = await openNamedStore(options, io);
   const detector = requireDetectorName(options, io);
   const { signal } = io;
   const { channel, force = false } = options;
   const { version } = await resolveVersion(store, detector, reference, { signal });
-  const request = { version, limits, force, note: changeNote(options) };
+  const request = { version, limits, force, note };
   const { gates, state, before } = await promoteVersion(store, { detector, channel }, request, { signal });
   const isPromoted = state !== undefined;
   const generation = state?.document.generation ?? null;

@@ -3,13 +3,21 @@ import { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
 import { type ImageBatch, imageBatches } from '../images/image-batches.ts';
-import type { ImageSource, Sample } from '../sources/contract.ts';
+import type { ImageSource, Sample, SampleRange } from '../sources/contract.ts';
 import type { FeatureExtractor } from './feature-extractor.ts';
 import type { Spool } from './spool.ts';
 
 export interface ExtractOptions {
   readonly extractor: FeatureExtractor;
   readonly preprocessing: Preprocessing;
+  /** Which of the source's samples. */
+  readonly range: SampleRange;
+  /**
+   * Whether the sample at this position of the source begins a batch. What a model makes of an image depends in its last
+   * bits on how many run together (of this project's models, one does), so batches hang on positions, not on where a run
+   * was stopped or which samples it was given.
+   */
+  readonly isCut: (position: number) => boolean;
   /** Images a run of the model. */
   readonly batch: number;
   /** Decoding threads. */
@@ -19,11 +27,16 @@ export interface ExtractOptions {
   /** Told about every image passed over. */
   readonly onBad: (name: string, error: HimplosError) => void;
   /** Told, in the source's order, about every row that is in the spool now. */
-  readonly onRow: (name: string, label: string | undefined, digest: Uint8Array) => void;
+  readonly onRow: (
+    name: string,
+    label: string | undefined,
+    digest: Uint8Array,
+    position: number,
+  ) => void;
 }
 
 /**
- * Computes the penultimate features of a source's images into a spool. Rows that the spool has already, from an
+ * Computes the penultimate features of a source's images into a spool. Batches that the spool has already, from an
  * earlier run that was stopped or of which this one is a repetition, are kept as long as their digests are those of the
  * images at hand, in order; from the first difference on everything is computed anew.
  */
@@ -32,52 +45,93 @@ export async function extractFeatures(
   spool: Spool,
   options: ExtractOptions,
 ): Promise<void> {
-  const { extractor, signal } = options;
-  const fresh: ImageSource = { ...source, samples: () => skipStored(source, spool, options) };
-  const { preprocessing, threads, skipBad, onBad } = options;
-  const batch = extractor.fixedBatch ?? options.batch;
-  const batches = imageBatches(fresh, { preprocessing, batch, threads, skipBad, onBad, signal });
-  for await (const images of batches) {
-    const features = await extractor.featuresOf(images);
-    requireFinite(features, images, extractor.width);
-    await spool.append(features, images.digests);
-    images.names.forEach((name, i) => {
-      options.onRow(name, images.labels[i], images.digests[i]!);
+  const { extractor, signal, isCut } = options;
+  const samples = source.samples(options.range)[Symbol.asyncIterator]();
+  try {
+    const { first, waiting } = await keepStored(samples, spool, options);
+    const fresh: ImageSource = { ...source, samples: () => follow(waiting, samples) };
+    const { preprocessing, threads, skipBad, onBad } = options;
+    const batches = imageBatches(fresh, {
+      preprocessing,
+      batch: extractor.fixedBatch ?? options.batch,
+      isCut: (position) => isCut(first + position),
+      threads,
+      skipBad,
+      onBad,
+      signal,
     });
+    for await (const images of batches) {
+      const features = await extractor.featuresOf(images);
+      requireFinite(features, images, extractor.width);
+      await spool.append(features, images.digests);
+      images.names.forEach((name, i) => {
+        options.onRow(name, images.labels[i], images.digests[i]!, first + images.positions[i]!);
+      });
+    }
+    throwIfAborted(signal);
+  } finally {
+    await samples.return?.();
   }
-  throwIfAborted(signal);
 }
 
-/** The images that are not in the spool yet; when the last is out, the spool holds nothing but images before it. */
-async function* skipStored(
-  source: ImageSource,
+/**
+ * Goes through the images whose batches are in the spool already; after it the spool holds nothing else.
+ * @returns position of the first image to compute, and images from there on that have been read
+ */
+async function keepStored(
+  samples: AsyncIterator<Sample>,
   spool: Spool,
-  options: ExtractOptions,
-): AsyncGenerator<Sample> {
+  { range, isCut, signal, onRow }: ExtractOptions,
+): Promise<{ readonly first: number; readonly waiting: readonly Sample[] }> {
   const stored = spool.rows;
-  let matched = 0;
-  let known = new Uint8Array(0);
-  let knownFrom = 0;
-  for await (const sample of source.samples()) {
-    throwIfAborted(options.signal);
-    if (matched < stored) {
-      if (matched >= knownFrom + known.length / 32) {
-        knownFrom = matched;
-        known = new Uint8Array(await spool.digests(matched, Math.min(stored, matched + 4096)));
-      }
-      const digest = createHash('sha256').update(sample.bytes).digest();
-      const at = (matched - knownFrom) * 32;
-      if (digest.equals(known.subarray(at, at + 32))) {
-        matched++;
-        options.onRow(sample.name, sample.label, digest);
-        continue;
-      }
-      await spool.truncate(matched);
-      matched = Number.POSITIVE_INFINITY;
+  const known = new StoredDigests(spool);
+  let first = range.first;
+  let waiting: { readonly sample: Sample; readonly digest: Uint8Array }[] = [];
+  const keep = () => {
+    for (const { sample, digest } of waiting) onRow(sample.name, sample.label, digest, first++);
+    waiting = [];
+  };
+  for (let row = 0; ; row++) {
+    if (isCut(range.first + row)) keep();
+    const next = await samples.next();
+    throwIfAborted(signal);
+    if (next.done) {
+      keep();
+      break;
     }
-    yield sample;
+    const sample = next.value;
+    const digest = createHash('sha256').update(sample.bytes).digest();
+    waiting.push({ sample, digest });
+    if (row >= stored || !digest.equals(await known.at(row))) break;
   }
-  if (matched < stored) await spool.truncate(matched);
+  // Cutting files that are right as they are would disturb another process at work on the same images.
+  if (first - range.first < stored) await spool.truncate(first - range.first);
+  return { first, waiting: waiting.map(({ sample }) => sample) };
+}
+
+/** The digests of a spool, read some thousand at a time. */
+class StoredDigests {
+  readonly #spool: Spool;
+  #bytes = new Uint8Array(0);
+  #first = 0;
+
+  constructor(spool: Spool) {
+    this.#spool = spool;
+  }
+
+  async at(row: number): Promise<Uint8Array> {
+    if (row >= this.#first + this.#bytes.length / 32) {
+      this.#first = row;
+      this.#bytes = new Uint8Array(await this.#spool.digests(row, Math.min(this.#spool.rows, row + 4096)));
+    }
+    const begin = (row - this.#first) * 32;
+    return this.#bytes.subarray(begin, begin + 32);
+  }
+}
+
+async function* follow(waiting: readonly Sample[], samples: AsyncIterator<Sample>): AsyncGenerator<Sample> {
+  yield* waiting;
+  for (let next = await samples.next(); !next.done; next = await samples.next()) yield next.value;
 }
 
 function requireFinite(features: Float32Array, { names }: ImageBatch, width: number): void {

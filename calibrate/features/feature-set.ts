@@ -6,6 +6,8 @@ export interface FeatureSet {
   readonly role: string;
   readonly kind: 'images' | 'features';
   readonly rows: number;
+  /** Samples of the whole source, those that were passed over or lie outside the range included. */
+  readonly samples: number;
   readonly width: number;
   /** Class index of each row, −1 where unknown. */
   readonly labels: Int32Array;
@@ -13,6 +15,8 @@ export interface FeatureSet {
   readonly digest: string;
   /** Images that were passed over because they cannot be decoded. */
   readonly skipped: number;
+  /** Position of a row among `samples`. */
+  readonly positionOf: (row: number) => number;
   /** What a row is called: the image's path in its source, or its position. */
   readonly nameOf: (row: number) => string;
   /** All rows in order, at most `rows` at a time; the buffer is reused after the next step. */

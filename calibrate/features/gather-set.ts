@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { HimplosError } from '../../shared/errors.ts';
 import { canonicalJson, type Json } from '../../shared/formats/canonical-json.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
+import { blockRows } from '../../shared/statistics/contract.ts';
 import type { Io } from '../io.ts';
 import { startTask } from '../progress.ts';
-import type { FeatureSource, ImageSource, Source } from '../sources/contract.ts';
+import type { FeatureRows, FeatureSource, ImageSource, SampleRange, Source } from '../sources/contract.ts';
 import { openFeatureFile } from '../sources/feature-file.ts';
 import type { OverlapFinder } from '../sources/overlap.ts';
 import { rowDigest, SourceDigest } from '../sources/source-digest.ts';
@@ -30,7 +31,7 @@ export interface GatherContext {
   readonly classes: number;
   /** Where features of images are kept. */
   readonly folder: string;
-  readonly overlap: OverlapFinder;
+  readonly overlap: Pick<OverlapFinder, 'add'>;
   readonly io: Io;
 }
 
@@ -40,6 +41,8 @@ export interface Role {
   readonly source: Source;
   /** Logit of a label of an image source; undefined where labels do not matter. */
   readonly indexOf: ((label: string) => number) | undefined;
+  /** Which of the source's samples; all without it. */
+  readonly range?: SampleRange;
 }
 
 /** Bytes of features looked at together. */
@@ -61,27 +64,35 @@ export function gatherSet(role: Role, context: GatherContext): Promise<FeatureSe
 async function gatherImages(role: Role, source: ImageSource, context: GatherContext): Promise<FeatureSet> {
   const { images, io, overlap } = context;
   if (images === undefined) throw needsModel(source);
-  const { extractor, preprocessing } = images;
+  const { extractor } = images;
   const { samples } = await source.survey();
-  const spool = await Spool.open(context.folder, spoolKey(source, extractor, preprocessing), context.width);
-  using task = startTask(io.stderr, role.name, samples, 'images');
+  const { range = { first: 0, end: samples } } = role;
+  const isPart = range.first > 0 || range.end < samples;
+  const batch = extractor.fixedBatch ?? images.batch;
+  const key = spoolKey(source, { ...images, batch }, isPart ? range : undefined);
+  const spool = await Spool.open(context.folder, key, context.width);
+  using task = startTask(io.stderr, role.name, range.end - range.first, 'images');
   const digest = new SourceDigest();
   const labels: number[] = [];
   const names: string[] = [];
+  const positions: number[] = [];
   let skipped = 0;
   try {
     await extractFeatures(source, spool, {
       ...images,
+      range,
+      isCut: (position) => (position % blockRows(samples)) % batch === 0,
       signal: io.signal,
       onBad: (_, error) => {
         skipped++;
         task.advance(1);
         task.say(`skipped: ${error.message}`);
       },
-      onRow: (name, label, contentDigest) => {
+      onRow: (name, label, contentDigest, position) => {
         const index = label === undefined || role.indexOf === undefined ? -1 : role.indexOf(label);
         labels.push(index);
         names.push(name);
+        positions.push(position);
         digest.add(contentDigest, index);
         overlap.add(role.name, contentDigest, name);
         task.advance(1);
@@ -91,26 +102,31 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
     await spool.close();
   }
   task.finish(skipped === 0 ? '' : `${skipped} skipped`);
-  if (labels.length === 0) {
+  if (labels.length === 0 && !isPart) {
     throw new HimplosError('bad-input', `${role.name} ${source.address}: none of its images can be decoded`, {
       hint: 'the lines above say why; give images that other programs open',
     });
   }
-  const stored = await openFeatureFile(
-    spool.path,
-    { path: spool.path, name: spool.path, dtype: 'F32', shape: [labels.length, context.width], begin: 0 },
-    undefined,
-  );
+  const array = {
+    path: spool.path,
+    name: spool.path,
+    dtype: 'F32',
+    shape: [labels.length, context.width],
+    begin: 0,
+  } as const;
+  const stored = labels.length === 0 ? undefined : await openFeatureFile(spool.path, array, undefined);
   return {
     role: role.name,
     kind: 'images',
     rows: labels.length,
+    samples,
     width: context.width,
     labels: Int32Array.from(labels),
     digest: digest.hex(),
     skipped,
+    positionOf: (row) => positions[row]!,
     nameOf: (row) => names[row]!,
-    batches: (rows) => stored.batches(rows),
+    batches: (rows) => stored?.batches(rows) ?? nothing(),
   };
 }
 
@@ -119,17 +135,20 @@ async function gatherFeatures(
   source: FeatureSource,
   context: GatherContext,
 ): Promise<FeatureSet> {
-  const { width, rows } = source;
+  const { width } = source;
+  const { range = { first: 0, end: source.rows } } = role;
+  const { first } = range;
+  const rows = range.end - first;
   requireWidth(source, context.width);
   const hasLabels = role.indexOf !== undefined && source.labels !== undefined;
-  const labels = hasLabels ? source.labels : new Int32Array(rows).fill(-1);
-  requireLabels(role, source.address, labels, context.classes);
+  const labels = hasLabels ? source.labels.subarray(first, range.end) : new Int32Array(rows).fill(-1);
+  requireLabels(role, source.address, labels, first, context.classes);
   const digest = new SourceDigest();
-  for await (const batch of source.batches(Math.max(1, Math.floor(PASS_BYTES / (4 * width))))) {
+  for await (const batch of source.batches(Math.max(1, Math.floor(PASS_BYTES / (4 * width))), range)) {
     context.io.signal.throwIfAborted();
     for (let row = 0; row < batch.rows; row++) {
       const content = rowDigest(batch.features, width, row);
-      digest.add(content, labels[batch.firstRow + row]!);
+      digest.add(content, labels[batch.firstRow - first + row]!);
       context.overlap.add(role.name, content, `row ${batch.firstRow + row}`);
     }
   }
@@ -137,12 +156,14 @@ async function gatherFeatures(
     role: role.name,
     kind: 'features',
     rows,
+    samples: source.rows,
     width,
     labels,
     digest: digest.hex(),
     skipped: 0,
-    nameOf: (row) => `row ${row}`,
-    batches: (limit) => source.batches(limit),
+    positionOf: (row) => first + row,
+    nameOf: (row) => `row ${first + row}`,
+    batches: (limit) => localRows(source.batches(limit, range), first),
   };
 }
 
@@ -156,19 +177,37 @@ export function requireWidth({ address, width }: FeatureSource, expected: number
   );
 }
 
-function requireLabels(role: Role, address: string, labels: Int32Array, classes: number): void {
+function requireLabels(
+  role: Role,
+  address: string,
+  labels: Int32Array,
+  first: number,
+  classes: number,
+): void {
   const row = labels.findIndex((label) => label >= classes);
   if (row < 0) return;
   throw new HimplosError(
     'bad-input',
-    `${role.name} ${address}: row ${row} has label ${labels[row]}, expected 0 to ${classes - 1}, as the head has ${classes} classes`,
+    `${role.name} ${address}: row ${first + row} has label ${labels[row]}, expected 0 to ${classes - 1}, as the head has ${classes} classes`,
     { hint: 'labels are positions among the logits' },
   );
 }
 
-/** Two runs share features only where model, device, preprocessing and source are the same. */
-function spoolKey(source: ImageSource, { identity }: FeatureExtractor, preprocessing: Preprocessing): string {
-  const parts = [identity, canonicalJson(preprocessing as unknown as Json), source.address];
+async function* nothing(): AsyncGenerator<never> {}
+
+async function* localRows(batches: AsyncIterable<FeatureRows>, first: number): AsyncGenerator<FeatureRows> {
+  for await (const batch of batches) yield { ...batch, firstRow: batch.firstRow - first };
+}
+
+/** Two runs share features only where model, device, preprocessing, batch size, source and range are the same. */
+function spoolKey(
+  source: ImageSource,
+  images: Pick<NonNullable<GatherContext['images']>, 'extractor' | 'preprocessing' | 'batch'>,
+  range: SampleRange | undefined,
+): string {
+  const { extractor, preprocessing, batch } = images;
+  const settings = canonicalJson({ preprocessing, batch, range: range ?? null } as unknown as Json);
+  const parts = [extractor.identity, settings, source.address];
   return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 32);
 }
 

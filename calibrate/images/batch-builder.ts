@@ -12,6 +12,7 @@ export class BatchBuilder {
   #names: string[] = [];
   #labels: (string | undefined)[] = [];
   #digests: Uint8Array[] = [];
+  #positions: number[] = [];
 
   constructor(address: string, batch: number) {
     this.#address = address;
@@ -27,7 +28,7 @@ export class BatchBuilder {
   }
 
   /** Copies an image into the next row. Throws `bad-input` for one of another size than the first. */
-  add(name: string, label: string | undefined, image: PreparedImage): void {
+  add(name: string, label: string | undefined, image: PreparedImage, position: number): void {
     this.#size ??= { height: image.height, width: image.width, name };
     const { height, width } = this.#size;
     if (image.height !== height || image.width !== width) {
@@ -43,6 +44,7 @@ export class BatchBuilder {
     this.#names.push(name);
     this.#labels.push(label);
     this.#digests.push(image.digest);
+    this.#positions.push(position);
   }
 
   /** The images gathered since the last call. */
@@ -55,6 +57,7 @@ export class BatchBuilder {
       names: this.#names,
       labels: this.#labels,
       digests: this.#digests,
+      positions: this.#positions,
       tensor: this.#tensor.subarray(0, rows * 3 * height * width),
       height,
       width,
@@ -63,6 +66,7 @@ export class BatchBuilder {
     this.#names = [];
     this.#labels = [];
     this.#digests = [];
+    this.#positions = [];
     return batch;
   }
 }

@@ -9,7 +9,7 @@ import { DecodePool } from './decode-pool.ts';
 
 /** Consecutive images of a source, ready for the classifier. */
 export interface ImageBatch {
-  /** Number of images, at least 1; all batches but the last have `options.batch`. */
+  /** Number of images, from 1 to `options.batch`, which only the last batch and those before a cut do not reach. */
   readonly rows: number;
   /** How many images came in batches before this one. */
   readonly firstRow: number;
@@ -17,6 +17,8 @@ export interface ImageBatch {
   readonly names: readonly string[];
   readonly labels: readonly (string | undefined)[];
   readonly digests: readonly Uint8Array[];
+  /** Of each image: how many of the source's samples, bad ones included, came before it. */
+  readonly positions: readonly number[];
   /** rows × 3 × height × width; reused after the next step. */
   readonly tensor: Float32Array<ArrayBuffer>;
   readonly height: number;
@@ -27,6 +29,8 @@ export interface ImageBatchOptions {
   readonly preprocessing: Preprocessing;
   /** Images a batch, from 1. */
   readonly batch: number;
+  /** Whether a batch must end before the sample of this position, whatever it holds. */
+  readonly isCut?: (position: number) => boolean;
   /** Decoding threads, from 1. */
   readonly threads: number;
   /** Whether to pass over images that cannot be decoded; otherwise the first one ends everything. */
@@ -62,9 +66,12 @@ export async function* imageBatches(
     samples,
     results: await pool.prepare(samples.map(({ bytes }) => bytes)),
   }));
+  let position = -1;
   try {
     for await (const { samples, results } of abortable(prepared, signal)) {
       for (const [i, image] of results.entries()) {
+        position++;
+        if (!builder.isEmpty && options.isCut?.(position)) yield builder.finish();
         const { name, label } = samples[i]!;
         if (image instanceof HimplosError) {
           const error = nameImage(image, source.address, name);
@@ -72,7 +79,7 @@ export async function* imageBatches(
           options.onBad?.(name, error);
           continue;
         }
-        builder.add(name, label, image);
+        builder.add(name, label, image, position);
         pool.recycle(image.tensor);
         if (builder.isFull) yield builder.finish();
       }

@@ -1,88 +1,88 @@
 import { canonicalJson, type Json } from '../../shared/formats/canonical-json.ts';
 import { csvLine } from './csv.ts';
-import { AVERAGE, FIGURES, joinSpec, type ResultRow, type Results } from './results.ts';
+import { drawLatexTable } from './latex-table.ts';
+import { drawMarkdownTable, escapeMarkdown } from './markdown-table.ts';
+import { AVERAGE, FIGURE_FACTS, FIGURES, type Figure, joinSpec, type PairedTest, type Results } from './results.ts';
+import { type LineLabels, layOut, percent } from './table.ts';
+import { drawTextTable, type TextStyle } from './text-table.ts';
 
-export type ResultFormat = 'table' | 'json' | 'csv' | 'markdown';
+export { percent };
+
+export const RESULT_FORMATS = ['table', 'json', 'csv', 'markdown', 'latex'] as const;
+
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
+
+/** What tables show beside the results themselves. */
+export interface TableOptions {
+  /** Figures of every cell; FPR95 and AUROC unless told otherwise. JSON and CSV hold all of them. */
+  readonly figures?: readonly Figure[] | undefined;
+  readonly labels?: LineLabels | undefined;
+  /** How the text table shows marks. */
+  readonly style?: TextStyle;
+}
 
 /** Results as text; figures as percent in tables, as fractions of 1 elsewhere. Ends with a newline. */
-export function formatResults(results: Results, format: ResultFormat): string {
-  switch (format) {
-    case 'json':
-      return `${JSON.stringify(results, null, 2)}\n`;
-    case 'csv':
-      return formatCsv(results);
-    case 'markdown':
-      return formatGrid(results, drawMarkdown);
-    case 'table':
-      return formatGrid(results, drawText);
-  }
+export function formatResults(results: Results, format: ResultFormat, options: TableOptions = {}): string {
+  const { figures = ['fpr95', 'auroc'], labels, style = 'plain' } = options;
+  if (format === 'json') return `${JSON.stringify(results, null, 2)}\n`;
+  if (format === 'csv') return formatCsv(results);
+  const table = layOut(results, figures, labels);
+  const notes = notesOf(results, figures);
+  if (format === 'latex') return drawLatexTable(table, notes);
+  const isMarkdown = format === 'markdown';
+  const draw = isMarkdown ? drawMarkdownTable(table) : drawTextTable(table, style);
+  const hasSets = results.rows.some(({ ood }) => ood === AVERAGE);
+  const body = results.rows.length === 0 && !hasSets ? 'no OOD set was given\n' : draw;
+  return `${body}\n${notes.map((note) => `${isMarkdown ? `${escapeMarkdown(note)}  ` : note}\n`).join('')}`;
 }
 
-function formatCsv({ rows }: Results): string {
-  const header = ['method', 'params', 'ood', ...FIGURES, 'n_id', 'n_ood'];
-  const lines = rows.map((row) => [
-    row.method,
-    canonicalJson(row.params as Json),
-    row.ood,
-    ...FIGURES.map((figure) => String(row[figure])),
-    String(row.n_id),
-    String(row.n_ood),
-  ]);
-  return [header, ...lines].map(csvLine).join('');
+/** Whether a terminal's reader sees bold and underlined text. */
+export function textStyle(stdout: { readonly isTTY?: boolean }, env: { readonly NO_COLOR?: string | undefined }): TextStyle {
+  return stdout.isTTY === true && (env.NO_COLOR ?? '') === '' ? 'terminal' : 'plain';
 }
 
-type Draw = (header: readonly string[], lines: readonly (readonly string[])[]) => string;
-
-/** One line a method, one column an OOD set with FPR95 / AUROC in percent. */
-function formatGrid(results: Results, draw: Draw): string {
-  const sets = [...new Set(results.rows.map((row) => row.ood))];
-  const methods = Map.groupBy(results.rows, joinSpec);
-  const header = ['FPR95 ↓ / AUROC ↑', ...sets];
-  const lines = [...methods].map(([spec, rows]) => [
-    spec,
-    ...sets.map((set) => formatPair(rows.find((row) => row.ood === set))),
-  ]);
+/** Everything that stands under a table, a sentence a line. */
+export function notesOf(results: Results, figures: readonly Figure[]): string[] {
   const { accuracy, coverage, n } = results.id;
   const facts = [
     `${n} in-distribution samples`,
     accuracy === null ? undefined : `accuracy ${percent(accuracy)} %`,
     coverage === null ? undefined : `γ accepts ${percent(coverage)} %`,
   ].filter((fact) => fact !== undefined);
-  const skipped = (results.skipped ?? []).map(({ method, reason }) => `skipped ${method}: ${reason}\n`);
-  const warnings = (results.warnings ?? []).map((sentence) => `warning: ${sentence}\n`);
-  const average = sets.includes(AVERAGE) ? '' : 'no OOD set was given\n';
-  const table = results.rows.length === 0 ? average : draw(header, lines);
-  return `${table}\n${facts.join(', ')}\n${skipped.join('')}${warnings.join('')}`;
+  const { bootstrap, tests = [] } = results;
+  return [
+    facts.join(', '),
+    ...(bootstrap === undefined
+      ? []
+      : [
+          `in brackets: 95 % bootstrap intervals, ${bootstrap.replicates} resamples of the scores, seed ${bootstrap.seed}`,
+        ]),
+    ...tests.filter(({ figure }) => figures.includes(figure)).map(describeTest),
+    ...(results.skipped ?? []).map(({ method, reason }) => `skipped ${method}: ${reason}`),
+    ...(results.warnings ?? []).map((sentence) => `warning: ${sentence}`),
+  ];
 }
 
-function formatPair(row: ResultRow | undefined): string {
-  return row === undefined ? '' : `${percent(row.fpr95)} / ${percent(row.auroc)}`;
+function describeTest(test: PairedTest): string {
+  const { figure, difference, folds, t, p, baseline } = test;
+  const sign = difference < 0 ? '−' : '+';
+  const statistic = t === null ? 'no variation' : `t(${folds - 1}) = ${t.toFixed(2).replace('-', '−')}`;
+  const level = p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`;
+  return `${joinSpec(test)} against ${baseline}: ${FIGURE_FACTS[figure].title} ${sign}${percent(Math.abs(difference))}, ${statistic}, ${level} (paired over ${folds} folds)`;
 }
 
-/** A fraction as percent with two decimals. */
-export function percent(fraction: number): string {
-  return (100 * fraction).toFixed(2);
-}
-
-function drawText(header: readonly string[], lines: readonly (readonly string[])[]): string {
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...lines].map((line) => line[column]!.length)),
-  );
-  const draw = (line: readonly string[]) =>
-    line
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join('  ')
-      .trimEnd();
-  return `${[draw(header), ...lines.map(draw)].join('\n')}\n`;
-}
-
-function drawMarkdown(header: readonly string[], lines: readonly (readonly string[])[]): string {
-  const draw = (line: readonly string[]) => `| ${line.map(escapeMarkdown).join(' | ')} |`;
-  const rule = `|${header.map((_, column) => (column === 0 ? ' --- |' : ' ---: |')).join('')}`;
-  return `${[draw(header), rule, ...lines.map(draw)].join('\n')}\n`;
-}
-
-/** User-supplied names may hold what Markdown or HTML would act on. */
-function escapeMarkdown(text: string): string {
-  return text.replaceAll(/[\\|`*_[\]<>]/g, (character) => `\\${character}`).replaceAll('\n', ' ');
+function formatCsv({ rows }: Results): string {
+  const hasIntervals = rows.some(({ intervals }) => intervals !== undefined);
+  const ends = hasIntervals ? FIGURES.flatMap((figure) => [`${figure}_low`, `${figure}_high`]) : [];
+  const header = ['method', 'params', 'ood', ...FIGURES, ...ends, 'n_id', 'n_ood'];
+  const lines = rows.map((row) => [
+    row.method,
+    canonicalJson(row.params as Json),
+    row.ood,
+    ...FIGURES.map((figure) => String(row[figure])),
+    ...(hasIntervals ? FIGURES.flatMap((figure) => (row.intervals?.[figure] ?? ['', '']).map(String)) : []),
+    String(row.n_id),
+    String(row.n_ood),
+  ]);
+  return [header, ...lines].map(csvLine).join('');
 }

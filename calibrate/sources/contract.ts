@@ -7,6 +7,12 @@ export interface Sample {
   readonly bytes: Uint8Array;
 }
 
+/** Samples `first` up to, not including, `end`, counted from 0 over the whole source. */
+export interface SampleRange {
+  readonly first: number;
+  readonly end: number;
+}
+
 /** What a first, cheap look over an image source finds (no image is decoded). */
 export interface Survey {
   readonly samples: number;
@@ -29,8 +35,11 @@ export interface ImageSource {
   /** As the user wrote it. */
   readonly address: string;
   survey(): Promise<Survey>;
-  /** Every image once, in the same order each time. At most a few are in memory. */
-  samples(): AsyncIterable<Sample>;
+  /**
+   * Every image (or those of a range) once, in the same order each time. At most a few are in memory. What lies before
+   * a range is passed over without being read, where the kind of source allows that (an archive's bytes have to go by).
+   */
+  samples(range?: SampleRange): AsyncIterable<Sample>;
 }
 
 /** Ready-made penultimate features. */
@@ -41,12 +50,13 @@ export interface FeatureSource {
   readonly width: number;
   /** One class index a row, where the source has labels. */
   readonly labels: Int32Array | undefined;
-  /** All rows in order, at most `rows` at a time; the buffer is reused after the next step. */
-  batches(rows: number): AsyncIterable<FeatureRows>;
+  /** All rows (or those of a range) in order, at most `rows` at a time; the buffer is reused after the next step. */
+  batches(rows: number, range?: SampleRange): AsyncIterable<FeatureRows>;
 }
 
 export interface FeatureRows {
   readonly rows: number;
+  /** Counted over the whole source, also in a range. */
   readonly firstRow: number;
   /** rows × width; float64 files are rounded to float32. */
   readonly features: Float32Array;

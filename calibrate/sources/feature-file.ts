@@ -3,7 +3,7 @@ import { HimplosError } from '../../shared/errors.ts';
 import { bytesPerElement, type DType, viewTensor } from '../../shared/formats/element-types.ts';
 import { requireFinite } from '../../shared/maths/require-finite.ts';
 import { abortable } from './abortable.ts';
-import type { FeatureRows, FeatureSource } from './contract.ts';
+import type { FeatureRows, FeatureSource, SampleRange } from './contract.ts';
 import { explainFileError } from './file-error.ts';
 
 /** An array inside a file. */
@@ -63,20 +63,24 @@ export async function openFeatureFile(
     rows,
     width,
     labels: labels === undefined ? undefined : await readLabels(labels, features, rows),
-    batches: (limit) => abortable(readRows(features, rows, width, limit), signal),
+    batches: (limit, range = { first: 0, end: rows }) =>
+      abortable(readRows(features, range, width, limit), signal),
   };
 }
 
 async function* readRows(
   array: StoredArray,
-  totalRows: number,
+  range: SampleRange,
   width: number,
   limit: number,
 ): AsyncGenerator<FeatureRows> {
   const rowBytes = width * bytesPerElement[array.dtype];
-  const blockRows = Math.max(1, Math.min(limit, totalRows, Math.floor(BLOCK_BYTES / rowBytes)));
+  const blockRows = Math.max(
+    1,
+    Math.min(limit, range.end - range.first, Math.floor(BLOCK_BYTES / rowBytes)),
+  );
   const rounded = array.dtype === 'F64' ? new Float32Array(blockRows * width) : undefined;
-  for await (const { bytes, first, count } of readBlocks(array, totalRows, rowBytes, blockRows)) {
+  for await (const { bytes, first, count } of readBlocks(array, range, rowBytes, blockRows)) {
     const { data } = viewTensor(array.dtype, [count, width], bytes);
     const features = rounded?.subarray(0, count * width) ?? (data as Float32Array);
     if (rounded !== undefined) features.set(data as Float64Array);
@@ -104,7 +108,7 @@ async function readLabels(array: StoredArray, features: StoredArray, rows: numbe
   const labels = new Int32Array(rows);
   const elementBytes = bytesPerElement[dtype];
   const blockRows = Math.min(rows, BLOCK_BYTES / elementBytes);
-  for await (const { bytes, first, count } of readBlocks(array, rows, elementBytes, blockRows)) {
+  for await (const { bytes, first, count } of readBlocks(array, { first: 0, end: rows }, elementBytes, blockRows)) {
     const { data } = viewTensor(dtype, [count], bytes);
     for (let i = 0; i < count; i++) {
       const label = Number(data[i]);
@@ -130,10 +134,11 @@ interface Block {
 /** Blocks of rows in order, the next one being read while the last is used: two buffers take turns. */
 async function* readBlocks(
   array: StoredArray,
-  rows: number,
+  range: SampleRange,
   rowBytes: number,
   blockRows: number,
 ): AsyncGenerator<Block> {
+  if (range.first >= range.end) return;
   let file: FileHandle;
   try {
     file = await open(array.path);
@@ -142,7 +147,7 @@ async function* readBlocks(
   }
   const buffers = [new Uint8Array(blockRows * rowBytes), new Uint8Array(blockRows * rowBytes)];
   const start = (first: number, turn: number): Promise<Block> => {
-    const count = Math.min(blockRows, rows - first);
+    const count = Math.min(blockRows, range.end - first);
     const bytes = buffers[turn % 2]!.subarray(0, count * rowBytes);
     const block = readFully(file, bytes, array.begin + first * rowBytes, array).then(() => ({
       bytes,
@@ -152,12 +157,12 @@ async function* readBlocks(
     block.catch(() => {}); // a failure counts when its turn comes
     return block;
   };
-  let next = start(0, 0);
+  let next = start(range.first, 0);
   try {
     for (let turn = 1; ; turn++) {
       const block = await next;
       const end = block.first + block.count;
-      const isLast = end === rows;
+      const isLast = end === range.end;
       if (!isLast) next = start(end, turn);
       yield block;
       if (isLast) return;

@@ -1,5 +1,5 @@
 import { abortable } from './abortable.ts';
-import type { ImageSource, Sample, Survey } from './contract.ts';
+import type { ImageSource, Sample, SampleRange, Survey } from './contract.ts';
 import type { SourceLimits } from './limits.ts';
 import { mapAhead } from './map-ahead.ts';
 import { surveyFindings } from './survey.ts';
@@ -39,9 +39,9 @@ export function createImageSource(
       survey ??= surveyFindings(address, abortable(walk(false), signal), limits);
       return survey;
     },
-    samples: () => {
+    samples: (range) => {
       const samples = mapAhead(
-        images(walk(true)),
+        images(walk(true), range),
         READ_AHEAD,
         async ({ name, label, read }): Promise<Sample> => {
           return { name, label, bytes: await read() };
@@ -54,6 +54,13 @@ export function createImageSource(
 
 type Image = Extract<Finding, { readonly kind: 'image' }>;
 
-async function* images(findings: AsyncIterable<Finding>): AsyncGenerator<Image> {
-  for await (const finding of findings) if (finding.kind === 'image') yield finding;
+async function* images(findings: AsyncIterable<Finding>, range?: SampleRange): AsyncGenerator<Image> {
+  const { first, end } = range ?? { first: 0, end: Number.POSITIVE_INFINITY };
+  if (first >= end) return;
+  let position = 0;
+  for await (const finding of findings) {
+    if (finding.kind !== 'image') continue;
+    if (position >= first) yield finding;
+    if (++position >= end) return;
+  }
 }

@@ -1,6 +1,14 @@
 import { basename } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
-import type { FeatureRows, FeatureSource, ImageSource, Sample, Source, Survey } from './contract.ts';
+import type {
+  FeatureRows,
+  FeatureSource,
+  ImageSource,
+  Sample,
+  SampleRange,
+  Source,
+  Survey,
+} from './contract.ts';
 
 /**
  * Several sources as one, one after the other. Image names get the address of their source in front, because two
@@ -36,9 +44,15 @@ function joinImages(sources: readonly ImageSource[]): ImageSource {
       for (const source of sources) surveys.push(await source.survey());
       return joinSurveys(surveys);
     },
-    async *samples(): AsyncGenerator<Sample> {
+    async *samples(range?: SampleRange): AsyncGenerator<Sample> {
+      let before = 0;
       for (const source of sources) {
-        for await (const sample of source.samples()) {
+        // Counting a source takes a walk through it, which only a range needs.
+        const count = range === undefined ? 0 : (await source.survey()).samples;
+        const part = range && partOf(range, before, count);
+        before += count;
+        if (part !== undefined && part.first >= part.end) continue;
+        for await (const sample of source.samples(part)) {
           const isWhole = sample.name === basename(source.address); // one image by itself
           yield { ...sample, name: isWhole ? source.address : `${source.address}:${sample.name}` };
         }
@@ -86,14 +100,24 @@ function joinFeatures(sources: readonly FeatureSource[]): FeatureSource {
     rows: sum(sources.map(({ rows }) => rows)),
     width,
     labels: labels === undefined ? undefined : concatenate(sources.map((source) => source.labels!)),
-    async *batches(limit: number): AsyncGenerator<FeatureRows> {
+    async *batches(limit: number, range?: SampleRange): AsyncGenerator<FeatureRows> {
       let before = 0;
       for (const source of sources) {
-        for await (const rows of source.batches(limit)) yield { ...rows, firstRow: before + rows.firstRow };
+        const part = range && partOf(range, before, source.rows);
+        if (part === undefined || part.first < part.end) {
+          for await (const rows of source.batches(limit, part)) {
+            yield { ...rows, firstRow: before + rows.firstRow };
+          }
+        }
         before += source.rows;
       }
     },
   };
+}
+
+/** What of a range falls to a source of `count` samples that begins at `start`; empty where nothing does. */
+function partOf({ first, end }: SampleRange, start: number, count: number): SampleRange {
+  return { first: Math.max(0, first - start), end: Math.min(count, end - start) };
 }
 
 function joinAddresses(sources: readonly Source[]): string {

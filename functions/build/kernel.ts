@@ -7,10 +7,17 @@ export const KERNEL_FILE = fileURLToPath(new URL('../../shared/kernel/kernel-byt
 
 const SOURCE = 'shared/kernel/assembly/index.ts';
 
+/** The same for the resize of images. */
+export const RESIZE_KERNEL_FILE = fileURLToPath(
+  new URL('../../shared/images/resize-kernel-bytes.ts', import.meta.url),
+);
+
+const RESIZE_SOURCE = 'shared/images/assembly/resize.ts';
+
 /** The text of kernel-bytes.ts: both variants of shared/kernel/assembly, compiled. The same sources give the same text. */
 export async function makeKernelFile(): Promise<string> {
-  const simd = await compile(['simd']);
-  const relaxed = await compile(['simd', 'relaxed-simd']);
+  const simd = await compile(SOURCE, ['simd']);
+  const relaxed = await compile(SOURCE, ['simd', 'relaxed-simd']);
   return `// Compiled from ${SOURCE} by functions/build/kernel.ts: npm run build:kernel.
 
 /** WebAssembly with SIMD, in base64. */
@@ -23,11 +30,21 @@ export const RELAXED_SIMD_KERNEL =
 `;
 }
 
-async function compile(features: readonly string[]): Promise<string> {
+/** The text of resize-kernel-bytes.ts. */
+export async function makeResizeKernelFile(): Promise<string> {
+  return `// Compiled from ${RESIZE_SOURCE} by functions/build/kernel.ts: npm run build:kernel.
+
+/** WebAssembly with SIMD, in base64. */
+export const RESIZE_KERNEL =
+  '${await compile(RESIZE_SOURCE, ['simd'])}';
+`;
+}
+
+async function compile(source: string, features: readonly string[]): Promise<string> {
   const files = new Map<string, Uint8Array>();
   const { error, stderr } = await asc.main(
     [
-      SOURCE,
+      source,
       ...[
         '--outFile',
         'kernel.wasm',
@@ -54,4 +71,5 @@ async function compile(features: readonly string[]): Promise<string> {
 if (import.meta.main) {
   process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
   await writeFile(KERNEL_FILE, await makeKernelFile());
+  await writeFile(RESIZE_KERNEL_FILE, await makeResizeKernelFile());
 }

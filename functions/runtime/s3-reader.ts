@@ -126,13 +126,20 @@ async function collect(response: IncomingMessage, bytes: number): Promise<Omit<S
   let at = 0;
   // A server that stops in the middle without hanging up.
   response.socket.setTimeout(SILENCE_MS);
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    if (at + chunk.length > bytes) break;
-    body.set(chunk, at);
-    hash.update(chunk);
-    at += chunk.length;
-  }
-  if (at !== bytes) throw new BrokenBody(`the body ended after ${at} of ${bytes} bytes`);
+  // Events instead of `for await`: 250 promises less in a cold start.
+  await new Promise<void>((resolve, reject) => {
+    response.on('data', (chunk: Uint8Array) => {
+      if (at + chunk.length <= bytes) {
+        body.set(chunk, at);
+        hash.update(chunk);
+      }
+      at += chunk.length;
+    });
+    response.on('end', resolve);
+    response.on('error', reject);
+    response.on('close', () => reject(new BrokenBody('the connection was closed')));
+  });
+  if (at !== bytes) throw new BrokenBody(`the body had ${at} bytes instead of ${bytes}`);
   return { body, sha256: hash.digest('hex') };
 }
 

@@ -22,10 +22,8 @@ export interface ResizeAxis {
   readonly starts: Int32Array;
   /** Length of each output's window. */
   readonly counts: Int32Array;
-  /** Row length of `weights`; those past a window's end are 0. */
+  /** Row length of `weights`: the longest a window can be. */
   readonly taps: number;
-  /** Length of the longest window. */
-  readonly longest: number;
   /** length × taps: weights of each window as fractions of 2^WEIGHT_BITS, all ≥ 0. */
   readonly weights: Int32Array;
 }
@@ -57,7 +55,6 @@ export function planResizeAxis(inputSize: number, outputSize: number, from: numb
   const starts = new Int32Array(length);
   const counts = new Int32Array(length);
   const weights = new Int32Array(length * taps);
-  let longest = 0;
   const window = new Float64Array(taps);
   for (let o = 0; o < length; o++) {
     const center = (from + o + 0.5) * scale;
@@ -75,10 +72,9 @@ export function planResizeAxis(inputSize: number, outputSize: number, from: numb
     }
     starts[o] = start;
     counts[o] = count;
-    if (count > longest) longest = count;
   }
   // Windows move to the right only, so the first one begins first and the last one ends last.
   const last = length - 1;
   const end = starts[last]! + counts[last]!;
-  return { length, begin: starts[0]!, end, starts, counts, taps, longest, weights };
+  return { length, begin: starts[0]!, end, starts, counts, taps, weights };
 }

@@ -1,6 +1,8 @@
 import { HimplosError } from '../errors.ts';
 import { planResizeAxis, type ResizeAxis } from './resize-axis.ts';
-import { resizeColumns, resizeRows } from './resize-passes.ts';
+import { KernelPasses } from './resize-kernel.ts';
+import type { ResizeJob, ResizePasses } from './resize-passes.ts';
+import { PlainPasses } from './resize-plain.ts';
 
 export interface Size {
   readonly width: number;
@@ -23,13 +25,18 @@ const MAX_PLANS = 64;
  * result: a horizontal pass rounded to bytes, then a vertical one, each left out along an axis that keeps its
  * size. Keeps plans and scratch memory, so one instance serves one caller at a time.
  *
- * Speed: resize to 256 and crop 224 of a 500 × 402 photograph 1.4 ms, of a 900 × 120 strip 0.6 ms, where
- * Pillow 13's resize alone takes 1.3 ms and 3.3 ms on the same machine.
+ * Speed: 500 × 375 to 341 × 256 0.45 ms, 2000 × 1500 to the same 4.2 ms; Pillow 13 takes 1.3 ms and 10.9 ms on the
+ * same machine.
  */
 export class Resizer {
   readonly #plans = new Map<string, ResizeAxis>();
-  #between = new Uint8Array(0);
-  #result = new Uint8Array(0);
+  readonly #kernel: KernelPasses | undefined;
+  #plain: ResizePasses | undefined;
+
+  /** @param kernel what does the work where it can; by default WebAssembly SIMD where the runtime has it */
+  constructor(kernel: KernelPasses | null = KernelPasses.open() ?? null) {
+    this.#kernel = kernel ?? undefined;
+  }
 
   /**
    * @param pixels height × width × 3 bytes
@@ -53,17 +60,14 @@ export class Resizer {
         { hint: 'make the image smaller first' },
       );
     }
-    this.#result = grown(this.#result, region.height * stride);
-    const result = this.#result.subarray(0, region.height * stride);
-    let between = result;
-    if (down !== null) {
-      this.#between = grown(this.#between, rows * stride);
-      between = this.#between.subarray(0, rows * stride);
-    }
-    if (across === null) copyColumns(pixels, from.width, region.left, top, rows, between, stride);
-    else resizeRows(pixels, from.width * 3, top, rows, across, between);
-    if (down !== null) resizeColumns(between, stride, down, result);
-    return result;
+    const inputStride = from.width * 3;
+    return this.#run({ pixels, inputStride, left: region.left, top, rows, stride, across, down });
+  }
+
+  #run(job: ResizeJob): Uint8Array {
+    if (this.#kernel !== undefined && KernelPasses.fits(job)) return this.#kernel.run(job);
+    this.#plain ??= new PlainPasses();
+    return this.#plain.run(job);
   }
 
   #plan(inputSize: number, outputSize: number, from: number, to: number): ResizeAxis {
@@ -75,24 +79,5 @@ export class Resizer {
       this.#plans.set(key, plan);
     }
     return plan;
-  }
-}
-
-function grown(buffer: Uint8Array<ArrayBuffer>, bytes: number): Uint8Array<ArrayBuffer> {
-  return buffer.length >= bytes ? buffer : new Uint8Array(bytes);
-}
-
-function copyColumns(
-  pixels: Uint8Array,
-  width: number,
-  left: number,
-  top: number,
-  rows: number,
-  out: Uint8Array,
-  stride: number,
-): void {
-  for (let y = 0; y < rows; y++) {
-    const start = ((top + y) * width + left) * 3;
-    out.set(pixels.subarray(start, start + stride), y * stride);
   }
 }

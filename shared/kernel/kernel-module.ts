@@ -32,7 +32,7 @@ export interface KernelInstance {
 interface KernelExports {
   readonly memory: WebAssembly.Memory;
   allocate(classes: number, width: number, rows: number, hasChannels: number, hasBytes: number): number;
-  prepareHead(): void;
+  prepareHead(): number;
   computeLogits(rows: number): void;
   certifyArgmax(rows: number): void;
   certifyLogits(rows: number): void;
@@ -79,7 +79,8 @@ export async function compileKernel(
 
 /**
  * Puts a head into the memory of a new instance. `hasChannels` and `hasBytes` as in assembly/memory.ts. Returns
- * undefined for a head that is too large for the kernel, or when the runtime refuses the memory.
+ * undefined for a head that is too large for the kernel or has numbers too large for float32 sums, or when the
+ * runtime refuses the memory.
  */
 export function openKernel(
   { module }: KernelModule,
@@ -100,7 +101,7 @@ export function openKernel(
   if (stride === width) target.set(weight);
   else for (let c = 0; c < classes; c++) target.set(weight.subarray(c * width, (c + 1) * width), c * stride);
   floats(exports.bias, classes).set(bias);
-  exports.prepareHead();
+  if (exports.prepareHead() === 0) return undefined;
   const logitStride = exports.logitStride();
   const maskStride = exports.maskStride.value;
   return {

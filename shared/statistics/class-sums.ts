@@ -82,7 +82,7 @@ class ClassSumReducer implements Reducer<ClassSums> {
     this.#classes = head.classes;
     this.#width = head.width;
     this.#counts = new Float64Array(head.classes);
-    this.#tree = new SumTree(head.classes * head.width, blockCount(totalRows));
+    this.#tree = new SumTree(head.classes * head.width, blockCount(totalRows), head.classes);
     this.#classOf = classOf;
   }
 
@@ -94,6 +94,7 @@ class ClassSumReducer implements Reducer<ClassSums> {
       const c = this.#classOf(batch, label, row);
       if (c === SKIP) continue;
       this.#counts[c]! += 1;
+      this.#tree.mark(c);
       addRow(sums, c * this.#width, batch.features, row * this.#width, this.#width);
     }
   }

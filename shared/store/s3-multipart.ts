@@ -12,7 +12,7 @@ import { storageError } from './file-errors.ts';
 import { bodyBytes, type ObjectBody } from './object-store.ts';
 import type { S3Place } from './s3-client.ts';
 import { conflict, isRefusal, nameOf } from './s3-errors.ts';
-import { abortBy, encodeCrc32, etagOf } from './s3-reading.ts';
+import { abortBy, encodeCrc32, etagOf, headObject } from './s3-reading.ts';
 import { retrying } from './s3-retries.ts';
 
 /** Parts under way at once: with the one being filled, five are in memory. */
@@ -63,7 +63,8 @@ export async function writeInParts(
           : error;
       }
     });
-    return { etag };
+    // Ceph does not say it here.
+    return { etag: etag || ((await headObject(place, key))?.etag ?? '') };
   } catch (error) {
     await abandon(place, upload);
     throw error;

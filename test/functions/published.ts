@@ -30,7 +30,7 @@ const CALIBRATION_ROWS = 199;
 const ADDRESS = { detector: 'birds', channel: 'production' };
 
 /** A HIMPLoS detector on a random head, calibrated on random features. The same arguments give the same bytes. */
-export async function makeDetector(
+export function makeDetector(
   classes: number,
   width: number,
   { seed = 1, mask = 50 }: { seed?: number; mask?: number } = {},
@@ -38,7 +38,13 @@ export async function makeDetector(
   const random = seeded(seed);
   const head = randomHead(random, classes, width);
   const fitted = fittedHimplos(head, randomPrototypes(random, head), { mask });
-  const features = randomFeatures(random, CALIBRATION_ROWS, width);
+  return calibrate(fitted, randomFeatures(random, CALIBRATION_ROWS, width));
+}
+
+/** A detector calibrated on the first 199 rows of these features. */
+export async function calibrate(fitted: FittedDetector, features: Float32Array): Promise<MadeDetector> {
+  const { head } = fitted;
+  const { classes } = head;
   const scores = allocateScores(CALIBRATION_ROWS);
   prepareTwin(fitted).score(features, CALIBRATION_ROWS, scores);
   const ascending = scores.score.toSorted();

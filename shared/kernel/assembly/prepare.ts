@@ -12,10 +12,22 @@ import {
 } from './memory';
 import { highDoubles, lowDoubles, sumPair } from './simd';
 
-/** Derives everything from W and b, which the caller has written: W by channel, W as bytes, facts about classes. */
-export function prepareHead(): void {
+/** Weights and biases beyond this could overflow float32 sums. */
+const LARGEST: f64 = 1e15;
+
+/**
+ * Derives everything from W and b, which the caller has written: W by channel, W as bytes, facts about classes.
+ * Returns false for a head that float32 sums cannot hold, or with numbers that are not finite.
+ */
+export function prepareHead(): bool {
   if (transposed !== 0) transpose();
-  for (let c = 0; c < classes; c++) describeClass(c);
+  let isSmall = true;
+  for (let c = 0; c < classes; c++) {
+    const norm = describeClass(c);
+    const b = abs<f32>(load<f32>(bias + ((<usize>c) << 2)));
+    isSmall = isSmall && norm <= LARGEST && <f64>b <= LARGEST;
+  }
+  return isSmall;
 }
 
 /** W by class → W by channel, in blocks of 16 × 16 (whole cache lines on both sides) of squares of 4 × 4. */
@@ -49,8 +61,8 @@ function transposeSquare(c: i32, l: i32): void {
   if (l + 3 < width) v128.store(channel + 3 * to, v128.shuffle<f64>(d, e, 1, 3));
 }
 
-/** W_c = a_c·z_c + e_c: stores z_c and a_c, ΣW_c, Σe_c, ‖e_c‖, ‖W_c‖, b_c. */
-function describeClass(c: i32): void {
+/** W_c = a_c·z_c + e_c: stores z_c and a_c, ΣW_c, Σe_c, ‖e_c‖, ‖W_c‖, b_c; returns ‖W_c‖. */
+function describeClass(c: i32): f64 {
   const bytes = (<usize>stride) << 2;
   const w = weight + <usize>c * bytes;
   let largest = f32x4.splat(0);
@@ -88,6 +100,8 @@ function describeClass(c: i32): void {
   store<f64>(fact, sumPair(weights), 8);
   store<f64>(fact, sumPair(errors), 16);
   store<f64>(fact, sqrt(sumPair(errorSquares)), 24);
-  store<f64>(fact, sqrt(sumPair(weightSquares)), 32);
+  const norm = sqrt(sumPair(weightSquares));
+  store<f64>(fact, norm, 32);
   store<f64>(fact, <f64>load<f32>(bias + ((<usize>c) << 2)), 40);
+  return norm;
 }

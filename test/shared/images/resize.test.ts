@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Resizer, type Size } from '../../../shared/images/resize.ts';
 import { planResizeAxis, WEIGHT_BITS } from '../../../shared/images/resize-axis.ts';
+import { KernelPasses } from '../../../shared/images/resize-kernel.ts';
 import { failureOf } from '../formats/expect-failure.ts';
 
 /** Deterministic bytes. */
@@ -88,9 +89,19 @@ const cases: readonly (readonly [Size, Size])[] = [
   ],
 ];
 
-describe('the resize', () => {
+/** Resizers by what does their work. */
+const resizers = {
+  'WebAssembly SIMD': () => new Resizer(),
+  TypeScript: () => new Resizer(null),
+} as const;
+
+it('runs in WebAssembly here', () => {
+  expect(KernelPasses.open()).toBeDefined();
+});
+
+describe.each(Object.entries(resizers))('the resize in %s', (_, openResizer) => {
   it.each(cases)('from %o to %o equals the slow one, byte for byte', (from, to) => {
-    const resizer = new Resizer();
+    const resizer = openResizer();
     for (const seed of [1, 2, 3]) {
       const pixels = noise(from.width * from.height * 3, seed);
       const expected = resizeSlowly(pixels, from, to);
@@ -99,7 +110,7 @@ describe('the resize', () => {
   });
 
   it('keeps flat images flat: no weighted sum leaves the range of a byte', () => {
-    const resizer = new Resizer();
+    const resizer = openResizer();
     for (const [from, to] of cases) {
       for (const value of [0, 1, 127, 254, 255]) {
         const pixels = new Uint8Array(from.width * from.height * 3).fill(value);
@@ -111,7 +122,7 @@ describe('the resize', () => {
   it.each([...cases.map(([from, to]) => [from, to] as const)])(
     'from %o to %o: a region is a part of the whole',
     (from, to) => {
-      const resizer = new Resizer();
+      const resizer = openResizer();
       const pixels = noise(from.width * from.height * 3, 7);
       const all = resizer.resize(pixels, from, to, whole(to)).slice();
       const left = Math.floor(to.width / 3);
@@ -130,7 +141,7 @@ describe('the resize', () => {
     const from = { width: 9, height: 9 };
     const pixels = noise(243, 5);
     const before = pixels.slice();
-    new Resizer().resize(pixels, from, { width: 4, height: 4 }, { left: 0, top: 0, width: 4, height: 4 });
+    openResizer().resize(pixels, from, { width: 4, height: 4 }, { left: 0, top: 0, width: 4, height: 4 });
     expect(pixels).toEqual(before);
   });
 
@@ -140,8 +151,70 @@ describe('the resize', () => {
     const tall = { width: 2, height: 60_000 };
     const wide = { width: 4096, height: 4096 };
     const pixels = new Uint8Array(tall.width * tall.height * 3);
-    expect(failureOf(() => new Resizer().resize(pixels, tall, wide, whole(wide)))).toMatchObject({
+    expect(failureOf(() => openResizer().resize(pixels, tall, wide, whole(wide)))).toMatchObject({
       code: 'too-large',
     });
+  });
+});
+
+describe('the kernel', () => {
+  const random = (() => {
+    let state = 12345;
+    return (below: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+  })();
+
+  it('equals the plain passes for any sizes and regions, one resizer after all others', () => {
+    const kernel = new Resizer();
+    const plain = new Resizer(null);
+    for (let round = 0; round < 300; round++) {
+      const from = { width: 1 + random(90), height: 1 + random(90) };
+      const to = {
+        width: random(4) === 0 ? from.width : 1 + random(90),
+        height: random(4) === 0 ? from.height : 1 + random(90),
+      };
+      const left = random(to.width);
+      const top = random(to.height);
+      const region = { left, top, width: 1 + random(to.width - left), height: 1 + random(to.height - top) };
+      const pixels = noise(from.width * from.height * 3, round);
+      const expected = plain.resize(pixels, from, to, region);
+      expect(Buffer.from(kernel.resize(pixels, from, to, region)).equals(expected)).toBe(true);
+    }
+  });
+
+  it('equals them for rows wider than a band, long windows and growing memory', () => {
+    const kernel = new Resizer();
+    for (const [from, to] of [
+      [
+        { width: 100_000, height: 5 },
+        { width: 64, height: 3 },
+      ],
+      [
+        { width: 3, height: 9000 },
+        { width: 300, height: 20 },
+      ],
+      [
+        { width: 2000, height: 1500 },
+        { width: 341, height: 256 },
+      ],
+    ] as const) {
+      const pixels = noise(from.width * from.height * 3, 9);
+      const expected = new Resizer(null).resize(pixels, from, to, whole(to));
+      expect(Buffer.from(kernel.resize(pixels, from, to, whole(to))).equals(expected)).toBe(true);
+    }
+  });
+
+  it('leaves to them what would keep much memory for good', () => {
+    const from = { width: 2, height: 20_000 };
+    const to = { width: 2048, height: 2048 };
+    const region = { left: 1000, top: 1000, width: 1040, height: 2 };
+    const pixels = noise(from.width * from.height * 3, 4);
+    const expected = new Resizer(null).resize(pixels, from, to, region);
+    expect(Buffer.from(new Resizer().resize(pixels, from, to, region)).equals(expected)).toBe(true);
+    const axis = planResizeAxis(2, 2048, 0, 2048);
+    const job = { pixels, inputStride: 6, left: 0, top: 0, stride: 6144, across: axis, down: null };
+    expect([1_000, 20_000].map((rows) => KernelPasses.fits({ ...job, rows }))).toEqual([true, false]);
   });
 });

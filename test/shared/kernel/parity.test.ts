@@ -113,6 +113,17 @@ describe.each(['relaxed-simd', 'simd'] as const)('the kernel with %s', (kind) =>
     }
   });
 
+  it('leaves heads that float32 sums cannot hold to the twin', () => {
+    for (const bad of [1e30, Number.NaN]) {
+      const random = seeded(9);
+      const head = randomHead(random, 12, 40);
+      head.weight[100] = bad;
+      expect(prepareScorer(fittedHimplos(head, randomPrototypes(random, head)), module).engine).toBe(
+        'typescript',
+      );
+    }
+  });
+
   it('gives a row the same bits alone and in a batch, and leaves its input alone', () => {
     const random = seeded(8);
     const head = randomHead(random, 103, 300);

@@ -73,6 +73,23 @@ describe('sum tree', () => {
     expect(most).toBeLessThanOrEqual(6);
   });
 
+  it('gives the same bits when only the parts that are added to are marked', () => {
+    const blocks = 23;
+    const dense = new SumTree(4 * LENGTH, blocks);
+    const marked = new SumTree(4 * LENGTH, blocks, 4);
+    for (const [block, values] of blockValues(blocks).entries()) {
+      for (const part of new Set([block % 4, Math.floor(block / 6)])) {
+        dense.leaf.set(values, part * LENGTH);
+        marked.mark(part);
+        marked.leaf.set(values, part * LENGTH);
+      }
+      dense.endBlock(block);
+      marked.endBlock(block);
+    }
+    expect(marked.save()).toEqual(dense.save());
+    expect(marked.total()).toEqual(dense.total());
+  });
+
   it('begins each block with zeros', () => {
     const tree = new SumTree(2, 3);
     for (let block = 0; block < 3; block++) {

@@ -86,7 +86,8 @@ export function describeObjectStore(
 
     it('streams in both directions', async () => {
       const body = streamOf(6_000_000);
-      await store.put('big', body);
+      const { etag } = await store.put('big', body);
+      expect(await store.head('big')).toEqual({ bytes: 6_000_000, etag });
       const stream = await store.open('big');
       expect(stream.bytes).toBe(6_000_000);
       const hash = createHash('sha256');

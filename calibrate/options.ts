@@ -51,7 +51,7 @@ export function collectValues(value: string, before: readonly string[] = []): re
 }
 
 /** A whole number from 1 to `max`. Throws `bad-usage`. */
-function parseCount(option: string, max: number): (text: string) => number {
+export function parseCount(option: string, max: number): (text: string) => number {
   return (text) => {
     const count = Number(text);
     if (/^[1-9]\d{0,9}$/.test(text) && count <= max) return count;

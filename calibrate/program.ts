@@ -1,7 +1,17 @@
 import { Command, CommanderError } from 'commander';
 import { HimplosError } from '../shared/errors.ts';
 import type { Io } from './io.ts';
-import { addPreprocessOptions, addRunOptions, collectValues, parseChoice, parseTpr } from './options.ts';
+import {
+  addPreprocessOptions,
+  addRunOptions,
+  collectValues,
+  parseChoice,
+  parseCount,
+  parseTpr,
+} from './options.ts';
+import { parseFigures } from './results/figures-option.ts';
+import { RESULT_FORMATS } from './results/format-results.ts';
+import { FIGURES } from './results/results.ts';
 import { addStoreCommands } from './store-commands.ts';
 import { toolVersion } from './tool-version.ts';
 
@@ -59,27 +69,43 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
     });
 
   addMethodOptions(addInputOptions(add('calibrate', 'make a detector from a classifier and labelled data')))
-    .requiredOption('--out <dir>', 'new folder for the detector')
+    .option('--out <dir>', 'new folder for the detector')
     .option('--name <name>', 'what to call the detector')
     .option('--tpr <share>', 'share of in-distribution samples to accept', parseTpr, 0.95)
     .option('--json', 'print the results as JSON')
+    .option('--shard <i/n>', 'do part i (from 0) of n; auto/n takes i from the array job')
+    .option('--partials <dest>', 'with --shard: folder or s3://bucket/prefix that all parts share')
     .action(async (options) => {
       const { calibrate } = await import('./commands/calibrate.ts');
       finish(await calibrate(options, io));
     });
 
-  addInputOptions(add('compare', 'fit many methods on your data and see which wins'))
+  add('merge <partials>', 'make a detector from the parts of calibrate --shard')
+    .option('--model <file>', 'ONNX classifier, as the parts had it')
+    .option('--head <file>', 'the last linear layer alone, as the parts had it')
+    .option('--out <dir>', 'new folder for the detector')
+    .option('--json', 'print the results as JSON')
+    .action(async (partials, options) => {
+      const { merge } = await import('./commands/merge.ts');
+      finish(await merge(partials, options, io));
+    });
+
+  addTableOptions(addInputOptions(add('compare', 'fit many methods on your data and see which wins')))
     .option('--methods <spec,...>', 'method specs, or all', collectValues)
-    .option(
-      '--format <name>',
-      'table, json, csv or markdown',
-      parseChoice('--format', RESULT_FORMATS),
-      'table',
-    )
-    .option('--out <file>', 'write there instead of printing')
+    .option('--ablation <spec>', 'instead of methods: switch clip, mask and smoothing of this one on and off')
+    .option('--baseline <spec>', 'test the other methods against this one, paired over 10 folds')
     .action(async (options) => {
       const { compare } = await import('./commands/compare.ts');
       finish(await compare(options, io));
+    });
+
+  addMethodOptions(
+    addTableOptions(addInputOptions(add('sweep', 'measure a method over values of its parameters'))),
+  )
+    .option('--vary <key=v,...>', 'values of a parameter (repeatable); mask × clip by default', collectValues)
+    .action(async (options) => {
+      const { sweep } = await import('./commands/sweep.ts');
+      finish(await sweep(options, io));
     });
 
   addRunOptions(add('evaluate', 'measure a detector, or several methods, on labelled data'))
@@ -91,12 +117,7 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
       'method specs, or all: those that the stored tensors allow',
       collectValues,
     )
-    .option(
-      '--format <name>',
-      'table, json, csv or markdown',
-      parseChoice('--format', RESULT_FORMATS),
-      'table',
-    )
+    .option('--format <name>', RESULT_FORMATS.join(', '), parseChoice('--format', RESULT_FORMATS), 'table')
     .option('--out <file>', 'write there instead of printing')
     .action(async (options) => {
       const { evaluate } = await import('./commands/evaluate.ts');
@@ -125,7 +146,6 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
   return program;
 }
 
-const RESULT_FORMATS = ['table', 'json', 'csv', 'markdown'] as const;
 const SCORE_FORMATS = ['jsonl', 'csv'] as const;
 
 /** A classifier or a head, and data in roles: what every command that fits methods takes. */
@@ -141,6 +161,17 @@ function addInputOptions(command: Command): Command {
     .option('--classes <file>', 'class names in the order of the logits, one a line')
     .option('--allow-missing-classes', 'accept classes without training images')
     .option('--allow-overlap', 'accept images that stand in two roles');
+}
+
+/** What a table over OOD sets shows, and how. */
+function addTableOptions(command: Command): Command {
+  return command
+    .option('--near <name>', 'an OOD set that resembles the known classes (repeatable)', collectValues)
+    .option('--figures <name,...>', `figures of tables: ${FIGURES.join(', ')}, or all`, parseFigures)
+    .option('--bootstrap <n>', 'add 95 % intervals from n resamples', parseCount('--bootstrap', 100_000))
+    .option('--seed <n>', 'seed of whatever is drawn at random', parseCount('--seed', 2 ** 31 - 1), 1)
+    .option('--format <name>', RESULT_FORMATS.join(', '), parseChoice('--format', RESULT_FORMATS), 'table')
+    .option('--out <file>', 'write there instead of printing');
 }
 
 function addMethodOptions(command: Command): Command {

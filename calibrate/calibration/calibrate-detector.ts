@@ -4,12 +4,13 @@ import { HimplosError } from '../../shared/errors.ts';
 import type { Detector, Scores } from '../../shared/methods/contract.ts';
 import { chooseThreshold } from '../../shared/metrics/threshold.ts';
 import { runFit } from '../../shared/statistics/run-fit.ts';
+import type { Tensors } from '../../shared/tensor.ts';
 import { countPerClass, type FeatureSet } from '../features/feature-set.ts';
 import type { Io } from '../io.ts';
 import { measureId, separate } from '../results/measure.ts';
 import type { Results } from '../results/results.ts';
 import { toolVersion } from '../tool-version.ts';
-import type { CalibrationInputs } from './gather-inputs.ts';
+import type { CalibrationData } from './gather-inputs.ts';
 import { scoreSet } from './score-set.ts';
 
 /** What to calibrate. */
@@ -34,8 +35,9 @@ export interface Calibrated extends Pick<DetectorContents, 'head' | 'tensors' | 
  */
 export async function calibrateDetector(
   choice: CalibrationChoice,
-  inputs: CalibrationInputs,
+  inputs: CalibrationData,
   io: Io,
+  fitDetector: FitDetector = fitFromSets,
 ): Promise<Calibrated> {
   const { detector, tpr } = choice;
   const { head, sets } = inputs;
@@ -47,10 +49,7 @@ export async function calibrateDetector(
       `${missingClasses.length} classes have no training samples: ${detector.spec} may always refuse them`,
     );
   }
-  const tensors = await runFit(detector, {
-    head,
-    totalRows: { train: sets.train.rows, calibration: sets.calibration.rows },
-    openPass: (over) => labelledRows(sets[over]),
+  const tensors = await fitDetector(detector, inputs, {
     warn: (sentence) => warnings.push(sentence),
     signal,
   });
@@ -109,16 +108,44 @@ export async function calibrateDetector(
   };
 }
 
-/** The rows of a set with their labels, as fits read them. */
+/** Fits a method on the training set, wherever its statistics come from. */
+export type FitDetector = (
+  detector: Detector,
+  data: CalibrationData,
+  options: { readonly warn: (sentence: string) => void; readonly signal: AbortSignal },
+) => Promise<Tensors>;
+
+/** Reads the training set as often as the method wants. */
+const fitFromSets: FitDetector = (detector, { head, sets }, options) =>
+  runFit(detector, {
+    head,
+    totalRows: { train: sets.train.samples, calibration: sets.calibration.samples },
+    openPass: (over) => labelledRows(sets[over]),
+    ...options,
+  });
+
+/** The rows of a set with their labels, as fits read them: where a sample was passed over, a portion ends. */
 export async function* labelledRows(set: FeatureSet) {
   for await (const batch of set.batches(512)) {
-    yield { ...batch, labels: set.labels.subarray(batch.firstRow, batch.firstRow + batch.rows) };
+    const { rows, features } = batch;
+    for (let at = 0, end = 0; at < rows; at = end) {
+      const firstRow = set.positionOf(batch.firstRow + at);
+      for (end = at + 1; end < rows; end++) {
+        if (set.positionOf(batch.firstRow + end) !== firstRow + end - at) break;
+      }
+      yield {
+        rows: end - at,
+        firstRow,
+        features: features.subarray(at * set.width, end * set.width),
+        labels: set.labels.subarray(batch.firstRow + at, batch.firstRow + end),
+      };
+    }
   }
 }
 
 /** Classes without training rows; none where the training set has no labels at all. Throws `bad-input`. */
 function findMissingClasses(
-  { sets, head, classNames }: CalibrationInputs,
+  { sets, head, classNames }: CalibrationData,
   allowMissingClasses: boolean,
 ): number[] {
   const perClass = countPerClass(sets.train, head.classes);

@@ -38,7 +38,7 @@ export async function compareMethods(
   const outcomes = await runFits({
     detectors,
     head,
-    totalRows: { train: sets.train.rows, calibration: sets.calibration.rows },
+    totalRows: { train: sets.train.samples, calibration: sets.calibration.samples },
     openPass: (over) => labelledRows(sets[over]),
     warn: (sentence, { spec }) => warnings.add(`${spec}: ${sentence}`),
     signal,

@@ -7,7 +7,7 @@ import { writeArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
 import { type Calibrated, labelledRows } from './calibrate-detector.ts';
 import { buildDetectorGraph } from './detector-graph.ts';
-import type { CalibrationInputs, CalibrationSets } from './gather-inputs.ts';
+import type { CalibrationData, CalibrationSets } from './gather-inputs.ts';
 
 /**
  * Writes a calibrated detector to a new folder, whole or not at all. Throws `conflict` when something is there, and
@@ -17,7 +17,7 @@ export async function saveDetector(
   folder: string,
   calibrated: Calibrated,
   detector: Detector,
-  { classifier, sets }: CalibrationInputs,
+  { classifier, sets }: Pick<CalibrationData, 'classifier' | 'sets'>,
   signal: AbortSignal,
 ): Promise<Manifest> {
   const { draft, head, tensors, results } = calibrated;

@@ -1,51 +1,71 @@
 import { HimplosError } from '../../shared/errors.ts';
+import { findDetector } from '../../shared/methods/registry.ts';
 import { ALL, chooseDetectors } from '../calibration/choose-method.ts';
-import { type Comparison, compareMethods } from '../calibration/compare-methods.ts';
+import { compareMethods } from '../calibration/compare-methods.ts';
 import { gatherInputs, type InputOptions } from '../calibration/gather-inputs.ts';
 import type { Io } from '../io.ts';
-import { formatResults, type ResultFormat } from '../results/format-results.ts';
-import { measureId, separate } from '../results/measure.ts';
-import type { Results } from '../results/results.ts';
+import { parseNamedSources } from '../options.ts';
+import { ablate } from '../results/ablation.ts';
+import { measureComparison } from '../results/compare-results.ts';
+import { formatResults, type ResultFormat, textStyle } from '../results/format-results.ts';
+import type { Figure } from '../results/results.ts';
+import { requireNearSets } from '../results/set-groups.ts';
 import { requireVacantFile, writeNewFile } from '../write-file.ts';
 
-export interface CompareOptions extends InputOptions {
-  /** Specs, or `all`, which is the default. */
-  readonly methods?: readonly string[];
+/** Options of tables over OOD sets. */
+export interface TableOptions extends InputOptions {
+  readonly near?: readonly string[];
+  readonly figures?: readonly Figure[];
+  readonly bootstrap?: number;
+  readonly seed: number;
   readonly format: ResultFormat;
   readonly out?: string;
 }
 
+export interface CompareOptions extends TableOptions {
+  /** Specs, or `all`, which is the default. */
+  readonly methods?: readonly string[];
+  /** Spec whose parts are switched off one by one, instead of methods. */
+  readonly ablation?: string;
+  /** Spec that the others are tested against. */
+  readonly baseline?: string;
+}
+
 /** `himplos compare`: fits methods on the training data and measures all of them on the same sets. */
 export async function compare(options: CompareOptions, io: Io): Promise<number> {
-  const { out, format } = options;
+  const { out, format, near, figures, bootstrap, seed } = options;
   if (out !== undefined) await requireVacantFile(out);
-  if (options.ood === undefined) {
-    throw new HimplosError('bad-usage', 'compare needs at least one --ood NAME=SOURCE to measure on', {
-      hint: 'for example --ood textures=data/textures.tar.gz',
+  requireOodSets('compare', options);
+  if (options.ablation !== undefined && options.methods !== undefined) {
+    throw new HimplosError('bad-usage', 'expected one of --methods and --ablation, got both', {
+      hint: 'an ablation is a list of methods of its own',
     });
   }
-  const detectors = chooseDetectors(options.methods ?? [ALL]);
+  const ablation = options.ablation === undefined ? undefined : ablate(options.ablation);
+  const baseline = options.baseline === undefined ? undefined : findDetector(options.baseline).spec;
+  const listed = ablation?.specs ?? options.methods ?? [ALL];
+  const detectors = chooseDetectors(baseline === undefined ? listed : [...listed, baseline]);
   await using inputs = await gatherInputs(options, io);
-  const results = resultsOf(await compareMethods(detectors, inputs, io));
-  const text = formatResults(results, format);
+  const comparison = await compareMethods(detectors, inputs, io);
+  const results = measureComparison(comparison, inputs.sets, {
+    near,
+    bootstrap: bootstrap === undefined ? undefined : { replicates: bootstrap, seed },
+    baseline,
+    signal: io.signal,
+  });
+  const style = out === undefined ? textStyle(io.stdout, io.env) : 'plain';
+  const text = formatResults(results, format, { figures, labels: ablation?.labels, style });
   if (out === undefined) io.stdout.write(text);
   else await writeNewFile(out, new TextEncoder().encode(text), io.signal);
   return 0;
 }
 
-function resultsOf({ methods: compared, skipped, warnings, idSet }: Comparison): Results {
-  const [first] = compared;
-  if (first === undefined) {
-    throw new HimplosError(
-      'bad-input',
-      `no method could be fitted: ${skipped.map(({ method, reason }) => `${method}: ${reason}`).join('; ')}`,
-      { hint: 'compare other methods, or give them the data they miss' },
-    );
+/** Throws `bad-usage` without an OOD set to measure on, and for near sets that are none. */
+export function requireOodSets(command: string, { ood, near }: Pick<TableOptions, 'ood' | 'near'>): void {
+  if (ood === undefined) {
+    throw new HimplosError('bad-usage', `${command} needs at least one --ood NAME=SOURCE to measure on`, {
+      hint: 'for example --ood textures=data/textures.tar.gz',
+    });
   }
-  return {
-    rows: compared.flatMap(({ spec, id, ood }) => separate(spec, id, ood)),
-    id: { ...measureId(first.id, idSet.labels, undefined) },
-    skipped,
-    warnings,
-  };
+  if (near !== undefined) requireNearSets([...parseNamedSources('--ood', ood).keys()], near);
 }

@@ -27,12 +27,7 @@ export interface ExtractOptions {
   /** Told about every image passed over. */
   readonly onBad: (name: string, error: HimplosError) => void;
   /** Told, in the source's order, about every row that is in the spool now. */
-  readonly onRow: (
-    name: string,
-    label: string | undefined,
-    digest: Uint8Array,
-    position: number,
-  ) => void;
+  readonly onRow: (name: string, label: string | undefined, digest: Uint8Array, position: number) => void;
 }
 
 /**

@@ -31,14 +31,32 @@ export function ablate(spec: string): Ablation {
       { hint: 'for example --ablation himplos:mask=50,clip=1.0' },
     );
   }
-  const combinations = [[], ['clip'], ['mask'], ['smoothing'], ['clip', 'mask'], ['clip', 'smoothing'], ['mask', 'smoothing'], ['clip', 'mask', 'smoothing']];
+  const combinations = [
+    [],
+    ['clip'],
+    ['mask'],
+    ['smoothing'],
+    ['clip', 'mask'],
+    ['clip', 'smoothing'],
+    ['mask', 'smoothing'],
+    ['clip', 'mask', 'smoothing'],
+  ];
   const ticks = new Map<string, readonly string[]>();
   const specs = combinations.map((on) => {
     const params = { ...given };
     for (const { key, off } of PARTS) if (!on.includes(key)) params[key] = off;
     const canonical = findDetector(joinSpec({ method: id, params })).spec;
-    ticks.set(canonical, PARTS.map(({ key }) => (on.includes(key) ? '✓' : '')));
+    ticks.set(
+      canonical,
+      PARTS.map(({ key }) => (on.includes(key) ? '✓' : '')),
+    );
     return canonical;
   });
-  return { specs, labels: { heads: PARTS.map(({ title }) => title), of: (canonical) => ticks.get(canonical)! } };
+  return {
+    specs,
+    labels: {
+      heads: PARTS.map(({ title }) => title),
+      of: (canonical) => ticks.get(canonical) ?? [canonical, '', ''],
+    },
+  };
 }

@@ -1,5 +1,5 @@
-import type { Scores } from '../../shared/methods/contract.ts';
 import { quantile } from '../../shared/maths/quantile.ts';
+import type { Scores } from '../../shared/methods/contract.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FIGURES, type Figure, type Interval } from './results.ts';

@@ -2,7 +2,15 @@ import { canonicalJson, type Json } from '../../shared/formats/canonical-json.ts
 import { csvLine } from './csv.ts';
 import { drawLatexTable } from './latex-table.ts';
 import { drawMarkdownTable, escapeMarkdown } from './markdown-table.ts';
-import { AVERAGE, FIGURE_FACTS, FIGURES, type Figure, joinSpec, type PairedTest, type Results } from './results.ts';
+import {
+  AVERAGE,
+  FIGURE_FACTS,
+  FIGURES,
+  type Figure,
+  joinSpec,
+  type PairedTest,
+  type Results,
+} from './results.ts';
 import { type LineLabels, layOut, percent } from './table.ts';
 import { drawTextTable, type TextStyle } from './text-table.ts';
 
@@ -37,7 +45,10 @@ export function formatResults(results: Results, format: ResultFormat, options: T
 }
 
 /** Whether a terminal's reader sees bold and underlined text. */
-export function textStyle(stdout: { readonly isTTY?: boolean }, env: { readonly NO_COLOR?: string | undefined }): TextStyle {
+export function textStyle(
+  stdout: { readonly isTTY?: boolean },
+  env: { readonly NO_COLOR?: string | undefined },
+): TextStyle {
   return stdout.isTTY === true && (env.NO_COLOR ?? '') === '' ? 'terminal' : 'plain';
 }
 

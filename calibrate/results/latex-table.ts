@@ -1,5 +1,5 @@
-import { type Cell, percent, type Table } from './table.ts';
 import { FIGURE_FACTS, type Figure } from './results.ts';
+import { type Cell, percent, type Table } from './table.ts';
 
 /**
  * A table as a LaTeX `table*` environment that needs no package: best bold, second underlined, figures in columns of
@@ -21,7 +21,7 @@ export function drawLatexTable(table: Table, notes: readonly string[]): string {
     '\\centering',
     '\\small',
     '\\setlength{\\tabcolsep}{4pt}',
-    `\\caption{${notes.map(escapeLatex).join(' ')}}`,
+    `\\caption{${notes.map(escapeLatex).join('; ')}}`,
     `\\begin{tabular}{${layout}}`,
     '\\hline',
     row([...blanks, ...sets]),
@@ -60,8 +60,10 @@ const SPECIAL: Readonly<Record<string, string>> = {
   '|': '\\textbar{}',
   '`': '\\textasciigrave{}',
   "'": '\\textquotesingle{}',
-  '"': '\\textquotedbl{}',
-  '-': '{-}',
+  '"': "{''}",
+  '-': '{-}', // no dashes from two hyphens
+  '[': '{[}', // no optional argument of the line break before
+  '*': '{*}',
   '✓': '$\\surd$',
   α: '$\\alpha$',
   γ: '$\\gamma$',
@@ -70,7 +72,7 @@ const SPECIAL: Readonly<Record<string, string>> = {
 };
 
 /**
- * Text that LaTeX sets as it is. Letters beyond Latin-1, which need other fonts, are written as their code points
+ * Text that LaTeX sets as it is. Letters beyond what the standard fonts have are written as their code points
  * (`U+65E5`).
  */
 export function escapeLatex(text: string): string {
@@ -83,6 +85,6 @@ function escapeCharacter(character: string): string {
   if (Object.hasOwn(SPECIAL, character)) return SPECIAL[character]!;
   if (/[&%$#_{}]/.test(character)) return `\\${character}`;
   if (/\p{Cc}/u.test(character)) return ' ';
-  if (/[!-~À-ÖØ-öø-ÿ]/.test(character)) return character;
+  if (/[!-~À-ÏÑ-ÖØ-Ýß-ïñ-öø-ýÿ]/.test(character)) return character;
   return `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 }

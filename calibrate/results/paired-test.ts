@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { measureSeparation, averageSeparation } from '../../shared/metrics/separation.ts';
+import { averageSeparation, measureSeparation } from '../../shared/metrics/separation.ts';
 import type { ScoredMethod } from './bootstrap.ts';
 import { FIGURES, type PairedTest, splitSpec } from './results.ts';
 

@@ -59,5 +59,11 @@ export function separationOfCounts(id: Int32Array, ood: Int32Array): Record<Figu
     oodAbove += o;
     if (i > 0) auprIn += (i * idAbove) / (idAbove + oodAbove);
   }
-  return { fpr95, auroc: halves / (2 * n * m), aupr_in: auprIn / n, aupr_out: auprOut / m, fpr95_ood: fpr95Ood };
+  return {
+    fpr95,
+    auroc: halves / (2 * n * m),
+    aupr_in: auprIn / n,
+    aupr_out: auprOut / m,
+    fpr95_ood: fpr95Ood,
+  };
 }

@@ -1,4 +1,14 @@
-import { AVERAGE, AVERAGE_FAR, AVERAGE_NEAR, FIGURE_FACTS, type Figure, type Interval, joinSpec, type ResultRow, type Results } from './results.ts';
+import {
+  AVERAGE,
+  AVERAGE_FAR,
+  AVERAGE_NEAR,
+  FIGURE_FACTS,
+  type Figure,
+  type Interval,
+  joinSpec,
+  type ResultRow,
+  type Results,
+} from './results.ts';
 
 /** One figure in a table. */
 export interface Cell {
@@ -36,7 +46,12 @@ export function layOut(results: Results, figures: readonly Figure[], lineLabels 
   const methods = [...Map.groupBy(results.rows, joinSpec)];
   const lines = methods.map(([spec, rows]) => ({
     labels: lineLabels.of(spec),
-    cells: columns.map((set) => cellsOf(rows.find(({ ood }) => ood === set), figures)),
+    cells: columns.map((set) =>
+      cellsOf(
+        rows.find(({ ood }) => ood === set),
+        figures,
+      ),
+    ),
   }));
   return markBest({ figures, labels: lineLabels.heads, columns, lines });
 }
@@ -54,10 +69,13 @@ function orderSets({ rows, near }: Results): string[] {
 }
 
 function cellsOf(row: ResultRow | undefined, figures: readonly Figure[]): Cell[] | undefined {
-  return row && figures.map((figure) => {
-    const interval = row.intervals?.[figure];
-    return interval === undefined ? { value: row[figure] } : { value: row[figure], interval };
-  });
+  return (
+    row &&
+    figures.map((figure) => {
+      const interval = row.intervals?.[figure];
+      return interval === undefined ? { value: row[figure] } : { value: row[figure], interval };
+    })
+  );
 }
 
 /** Marks the best and the second best value of every figure by column; values that print alike share a mark. */

@@ -1,4 +1,4 @@
-import { figureTitle, type Cell, percent, type Table } from './table.ts';
+import { type Cell, figureTitle, percent, type Table } from './table.ts';
 
 /** How marks are shown: as bold and underlined on a terminal, as `*` and `+` behind the number elsewhere. */
 export type TextStyle = 'terminal' | 'plain';
@@ -12,7 +12,9 @@ export function drawTextTable(table: Table, style: TextStyle): string {
     ...cells.map((cell) => drawCells(cell, style, isMarked)),
   ]);
   const labelled = table.labels.length;
-  const widths = header.map((_, column) => Math.max(...[header, ...lines].map((line) => widthOf(line[column]!))));
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...lines].map((line) => widthOf(line[column]!))),
+  );
   const draw = (line: readonly string[]) =>
     line
       .map((text, column) => {
@@ -32,7 +34,12 @@ export function headerLabels({ labels, figures }: Table): string[] {
 }
 
 function drawCells(cells: readonly Cell[] | undefined, style: TextStyle, isMarked: boolean): string {
-  return cells?.map((cell) => drawCell(cell, style, isMarked)).join(' / ').replace(/ +$/, (space) => space) ?? '';
+  return (
+    cells
+      ?.map((cell) => drawCell(cell, style, isMarked))
+      .join(' / ')
+      .replace(/ +$/, (space) => space) ?? ''
+  );
 }
 
 function drawCell({ value, interval, mark }: Cell, style: TextStyle, isMarked: boolean): string {

@@ -75,10 +75,7 @@ async function* readRows(
   limit: number,
 ): AsyncGenerator<FeatureRows> {
   const rowBytes = width * bytesPerElement[array.dtype];
-  const blockRows = Math.max(
-    1,
-    Math.min(limit, range.end - range.first, Math.floor(BLOCK_BYTES / rowBytes)),
-  );
+  const blockRows = Math.max(1, Math.min(limit, range.end - range.first, Math.floor(BLOCK_BYTES / rowBytes)));
   const rounded = array.dtype === 'F64' ? new Float32Array(blockRows * width) : undefined;
   for await (const { bytes, first, count } of readBlocks(array, range, rowBytes, blockRows)) {
     const { data } = viewTensor(array.dtype, [count, width], bytes);
@@ -108,7 +105,12 @@ async function readLabels(array: StoredArray, features: StoredArray, rows: numbe
   const labels = new Int32Array(rows);
   const elementBytes = bytesPerElement[dtype];
   const blockRows = Math.min(rows, BLOCK_BYTES / elementBytes);
-  for await (const { bytes, first, count } of readBlocks(array, { first: 0, end: rows }, elementBytes, blockRows)) {
+  for await (const { bytes, first, count } of readBlocks(
+    array,
+    { first: 0, end: rows },
+    elementBytes,
+    blockRows,
+  )) {
     const { data } = viewTensor(dtype, [count], bytes);
     for (let i = 0; i < count; i++) {
       const label = Number(data[i]);

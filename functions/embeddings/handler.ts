@@ -1,5 +1,3 @@
-// First, so that the detector is on its way while everything else loads.
-
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Context } from 'aws-lambda';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -15,7 +13,10 @@ export async function handler(event: unknown, context: Context): Promise<unknown
   return (await application)(event, context);
 }
 
-/** Loads the rest in pieces of some 10 ms, with a turn of the event loop for the download between them. */
+/**
+ * Importing serving.ts has put the detector on its way. Loads the rest in pieces of some 10 ms, with a turn of the event
+ * loop for the download between them.
+ */
 async function loadApplication(): Promise<LambdaHandler> {
   await turn();
   const { Telemetry } = await import('../runtime/telemetry.ts');

@@ -5,7 +5,7 @@ import { openReader } from '../runtime/open-reader.ts';
 
 export const configuration = readConfiguration(process.env);
 
-/** The detector. Its download begins here, before the rest of the function is loaded: import this module first. */
+/** The detector. Its download begins here, before the rest of the function is loaded (see handler.ts). */
 export const cache = new DetectorCache({
   ...configuration,
   openStore: () => openReader(configuration),

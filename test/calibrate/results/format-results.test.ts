@@ -29,8 +29,9 @@ describe('results as a table', () => {
     const [header, ...lines] = formatResults(results, 'table').split('\n');
     expect(header).toMatch(/^FPR95 ↓ \/ AUROC ↑ +textures +a\|b +average$/);
     expect(lines).toEqual([
-      'himplos:mask=50,clip=1  31.60 / 92.84  100.00 / 92.84  65.80 / 92.84',
-      'msp                     72.00 / 92.84    0.00 / 92.84  36.00 / 92.84',
+      'himplos:mask=50,clip=1  31.60* / 92.84*  100.00+ / 92.84*  65.80+ / 92.84*',
+      'msp                     72.00+ / 92.84*    0.00* / 92.84*  36.00* / 92.84*',
+      '* best, + second best of the column',
       '',
       '2000 in-distribution samples, accuracy 86.85 %, γ accepts 94.75 %',
       'skipped knn: no bank',
@@ -59,13 +60,34 @@ describe('results as Markdown', () => {
     expect(lines.slice(0, 4)).toEqual([
       '| FPR95 ↓ / AUROC ↑ | textures | a\\|b | average |',
       '| --- | ---: | ---: | ---: |',
-      '| himplos:mask=50,clip=1 | 31.60 / 92.84 | 100.00 / 92.84 | 65.80 / 92.84 |',
-      '| msp | 72.00 / 92.84 | 0.00 / 92.84 | 36.00 / 92.84 |',
+      '| himplos:mask=50,clip=1 | **31.60** / **92.84** | <u>100.00</u> / **92.84** | <u>65.80</u> / **92.84** |',
+      '| msp | <u>72.00</u> / **92.84** | **0.00** / **92.84** | **36.00** / **92.84** |',
     ]);
     const named = { ...results, rows: [row('msp', {}, '<img src=x onerror=alert(1)>\n[a](b)', 0)] };
     expect(formatResults(named, 'markdown').split('\n')[0]).toBe(
       '| FPR95 ↓ / AUROC ↑ | \\<img src=x onerror=alert(1)\\> \\[a\\](b) |',
     );
+  });
+});
+
+describe('results as LaTeX', () => {
+  it('have a column a figure under each set, and escape names', () => {
+    const named = [
+      ...results.rows.slice(0, 2),
+      row('himplos', { mask: '50', clip: '1' }, '50%_$x^2\\end{tabular}日', 0),
+    ];
+    const text = formatResults({ ...results, rows: named }, 'latex');
+    expect(text).toContain('\\begin{tabular}{lrrrrrr}');
+    expect(text).toContain('\\multicolumn{2}{c}{textures}');
+    expect(text).toContain('{50\\%\\_\\$x\\textasciicircum{}2\\textbackslash{}end\\{tabular\\}U+65E5}');
+    expect(text).toContain('himplos:mask=50,clip=1 & 31.60 & 92.84 & 100.00 & 92.84 &');
+    expect(text).toContain('FPR95 $\\downarrow$ & AUROC $\\uparrow$');
+  });
+
+  it('have the best in bold and the second underlined', () => {
+    const text = formatResults(results, 'latex');
+    expect(text).toContain('\\textbf{31.60}');
+    expect(text).toContain('\\underline{72.00}');
   });
 });
 

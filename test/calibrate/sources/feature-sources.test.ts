@@ -67,14 +67,14 @@ describe('features in files', () => {
     const data = Float32Array.from(values);
     data[7] = value;
     const error = await rejectionOf(listRows(await openFeatures(await npyPair(f32(data, 4, 3))), 2));
-    expect(error).toMatchObject({ code: 'bad-input', message: expect.stringContaining('row 2, feature 1') });
+    expect(error).toMatchObject({ code: 'bad-input', message: expect.stringContaining('row 2, channel 1') });
   });
 
   it('beyond float32 are refused', async () => {
     const data = Float64Array.from(values);
     data[3] = 1e300;
     const error = await rejectionOf(listRows(await openFeatures(await npyPair(f64(data, 4, 3))), 9));
-    expect(error.message).toContain('row 1, feature 0');
+    expect(error.message).toContain('row 1, channel 0');
   });
 
   it.each([

@@ -1,0 +1,26 @@
+import { blockCount, blockRows } from '../../shared/statistics/contract.ts';
+import type { SampleRange } from '../sources/contract.ts';
+import type { Shard } from './shard-index.ts';
+
+/** A shard's part of a source. */
+export interface ShardPart {
+  /** Blocks of statistics, from `first` up to, not including, `end`. */
+  readonly blocks: SampleRange;
+  /** The samples in them. */
+  readonly samples: SampleRange;
+}
+
+/**
+ * The run of whole blocks of a source of `samples` that falls to a shard; empty where there are more shards than blocks.
+ * Blocks depend on the number of samples alone, so no shard count changes what is added to what.
+ */
+export function partOfShard(samples: number, { index, count }: Shard): ShardPart {
+  const blocks = blockCount(samples);
+  const first = Math.floor((index * blocks) / count);
+  const end = Math.floor(((index + 1) * blocks) / count);
+  const rows = blockRows(samples);
+  return {
+    blocks: { first, end },
+    samples: { first: Math.min(samples, first * rows), end: Math.min(samples, end * rows) },
+  };
+}

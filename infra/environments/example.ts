@@ -1,0 +1,23 @@
+import type { EnvironmentInput } from '../config/environment.ts';
+
+/** Copy it, give the copy a name, and deploy with HIMPLOS_ENVIRONMENT=that-name. */
+export const environment: EnvironmentInput = {
+  region: 'eu-central-1',
+  detector: 'example',
+  functions: {
+    embeddings: {
+      memoryMegabytes: 1769, // one whole CPU
+      timeoutSeconds: 10,
+      reservedConcurrency: 50,
+      access: { type: 'http-api', authorization: { type: 'iam' }, requestsPerSecond: 100, burst: 200 },
+    },
+  },
+  recalibration: {
+    schedule: 'cron(0 3 ? * SUN *)',
+    timeZone: 'Europe/Berlin',
+    isEnabled: false, // until model.onnx and the data are below input/example/ in the bucket
+    shards: 4,
+    compute: { type: 'fargate', cpus: 4, memoryGibibytes: 16, diskGibibytes: 50 },
+    calibrate: ['--model', 'model.onnx', '--train', 'train.tar', '--calibration', 'calibration.tar'],
+  },
+};

@@ -72,6 +72,7 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
     .option('--out <dir>', 'new folder for the detector')
     .option('--name <name>', 'what to call the detector')
     .option('--tpr <share>', 'share of in-distribution samples to accept', parseTpr, 0.95)
+    .option('--thumbnails', THUMBNAILS)
     .option('--json', 'print the results as JSON')
     .option('--shard <i/n>', 'do part i (from 0) of n; auto/n takes i from the array job')
     .option('--partials <dest>', 'with --shard: folder or s3://bucket/prefix that all parts share')
@@ -171,8 +172,12 @@ function addTableOptions(command: Command): Command {
     .option('--bootstrap <n>', 'add 95 % intervals from n resamples', parseCount('--bootstrap', 100_000))
     .option('--seed <n>', 'seed of whatever is drawn at random', parseCount('--seed', 2 ** 31 - 1), 1)
     .option('--format <name>', RESULT_FORMATS.join(', '), parseChoice('--format', RESULT_FORMATS), 'table')
-    .option('--out <file>', 'write there instead of printing');
+    .option('--out <file>', 'write there instead of printing')
+    .option('--report <file>', 'write a page with charts there, too')
+    .option('--thumbnails', THUMBNAILS);
 }
+
+const THUMBNAILS = 'show small pictures in the report';
 
 function addMethodOptions(command: Command): Command {
   return command

@@ -25,6 +25,11 @@ export interface CalibrationChoice {
 export interface Calibrated extends Pick<DetectorContents, 'head' | 'tensors' | 'calibrationScores'> {
   readonly draft: DetectorDraft;
   readonly results: Results;
+  /** Scores of the set that `results` are of, and of every OOD set. */
+  readonly scored: {
+    readonly id: Scores;
+    readonly ood: readonly { readonly name: string; readonly scores: Scores }[];
+  };
 }
 
 /**
@@ -76,6 +81,7 @@ export async function calibrateDetector(
     tensors,
     calibrationScores: calibrationScores.score,
     results: { rows, id, warnings },
+    scored: { id: idScores, ood },
     draft: {
       toolVersion,
       name: choice.name,

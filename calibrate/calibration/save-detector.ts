@@ -10,7 +10,7 @@ import { buildDetectorGraph } from './detector-graph.ts';
 import type { CalibrationData, CalibrationSets } from './gather-inputs.ts';
 
 /**
- * Writes a calibrated detector to a new folder, whole or not at all. Throws `conflict` when something is there, and
+ * Writes a calibrated detector to a new folder, whole or not at all, with `report` as its page for people. Throws `conflict` when something is there, and
  * `unavailable` when the disk is full.
  */
 export async function saveDetector(
@@ -32,8 +32,12 @@ export async function saveDetector(
   if (sets.evaluation !== undefined || sets.ood.length > 0) {
     files.push({ name: 'evaluation.safetensors', body: await evaluationOf(sets, head.width) });
   }
-  const report = { method: detector.spec, threshold: draft.threshold, data: draft.data, results };
-  files.push({ name: 'report.json', body: new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`) });
+  const figures = { method: detector.spec, threshold: draft.threshold, data: draft.data, results };
+  files.push({ name: 'report.html', body: report });
+  files.push({
+    name: 'report.json',
+    body: new TextEncoder().encode(`${JSON.stringify(figures, null, 2)}\n`),
+  });
   return writeArtifactFolder(folder, files, { signal });
 }
 

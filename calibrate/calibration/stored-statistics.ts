@@ -7,12 +7,17 @@ import type { StatisticResults } from '../../shared/statistics/contract.ts';
 import { activationQuantiles, type Quantiles } from '../../shared/statistics/quantiles.ts';
 import type { Tensors } from '../../shared/tensor.ts';
 
+/** What a detector stores of its training data, on disk or about to be written. */
+type FittedDetector = Pick<LoadedDetector, 'head' | 'tensors'> & {
+  readonly document: Pick<LoadedDetector['document'], 'method' | 'data'>;
+};
+
 /**
  * Fits a method from what a stored detector knows of its training data: its own tensors when it is the very method,
  * else the class means (`prototypes` with the class counts) and the percentile behind its clip.
  * Throws `not-found` naming the statistic that is not stored.
  */
-export function fitFromStored(detector: Detector, stored: LoadedDetector): Tensors {
+export function fitFromStored(detector: Detector, stored: FittedDetector): Tensors {
   if (detector.spec === stored.document.method) return stored.tensors;
   const known: StatisticResults = knownStatistics(stored);
   const fit = detector.fit({
@@ -31,7 +36,7 @@ export function fitFromStored(detector: Detector, stored: LoadedDetector): Tenso
   return step.value;
 }
 
-function knownStatistics({ head, tensors, document }: LoadedDetector): StatisticResults {
+function knownStatistics({ head, tensors, document }: FittedDetector): StatisticResults {
   const { prototypes, clip } = tensors;
   const { perClass } = document.data.train;
   const known: Record<string, unknown> = {};

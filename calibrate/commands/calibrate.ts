@@ -10,6 +10,7 @@ import { gatherInputs, type InputOptions } from '../calibration/gather-inputs.ts
 import { countSamples, type Roles } from '../calibration/open-roles.ts';
 import { saveDetector } from '../calibration/save-detector.ts';
 import type { Io } from '../io.ts';
+import { reportCalibration } from '../report/report-calibration.ts';
 import { formatResults, percent } from '../results/format-results.ts';
 import { runShard } from '../sharding/run-shard.ts';
 import { parseShard } from '../sharding/shard-index.ts';
@@ -22,6 +23,8 @@ export interface CalibrateOptions extends InputOptions, MethodOptions {
   readonly partials?: string;
   readonly name?: string;
   readonly tpr: number;
+  /** Whether the report shows small pictures of the samples at the ends. */
+  readonly thumbnails?: boolean;
   readonly json?: boolean;
 }
 
@@ -37,7 +40,8 @@ export async function calibrate(options: CalibrateOptions, io: Io): Promise<numb
   const allowMissingClasses = options.allowMissingClasses === true;
   const choice = { detector, allowMissingClasses, tpr, name: options.name ?? null };
   const calibrated = await calibrateDetector(choice, inputs, io);
-  const { version } = await saveDetector(out, calibrated, detector, inputs, io.signal);
+  const report = await reportCalibration(calibrated, detector, inputs, options, io);
+  const { version } = await saveDetector(out, calibrated, detector, inputs, report, io.signal);
   io.stdout.write(
     options.json ? formatResults(calibrated.results, 'json') : describe(calibrated, out, version),
   );

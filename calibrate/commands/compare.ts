@@ -5,6 +5,8 @@ import { compareMethods } from '../calibration/compare-methods.ts';
 import { gatherInputs, type InputOptions } from '../calibration/gather-inputs.ts';
 import type { Io } from '../io.ts';
 import { parseNamedSources } from '../options.ts';
+import { makeReport } from '../report/gather-report.ts';
+import { drawThumbnails } from '../report/thumbnails.ts';
 import { ablate } from '../results/ablation.ts';
 import { measureComparison } from '../results/compare-results.ts';
 import { formatResults, type ResultFormat, textStyle } from '../results/format-results.ts';
@@ -20,6 +22,9 @@ export interface TableOptions extends InputOptions {
   readonly seed: number;
   readonly format: ResultFormat;
   readonly out?: string;
+  /** Where to write an HTML report. */
+  readonly report?: string;
+  readonly thumbnails?: boolean;
 }
 
 export interface CompareOptions extends TableOptions {
@@ -33,8 +38,9 @@ export interface CompareOptions extends TableOptions {
 
 /** `himplos compare`: fits methods on the training data and measures all of them on the same sets. */
 export async function compare(options: CompareOptions, io: Io): Promise<number> {
-  const { out, format, near, figures, bootstrap, seed } = options;
+  const { out, report, format, near, figures, bootstrap, seed } = options;
   if (out !== undefined) await requireVacantFile(out);
+  if (report !== undefined) await requireVacantFile(report);
   requireOodSets('compare', options);
   if (options.ablation !== undefined && options.methods !== undefined) {
     throw new HimplosError('bad-usage', 'expected one of --methods and --ablation, got both', {
@@ -53,6 +59,17 @@ export async function compare(options: CompareOptions, io: Io): Promise<number> 
     baseline,
     signal: io.signal,
   });
+  if (report !== undefined) {
+    // The last line of an ablation has every part; in a comparison the first is the one that was named first.
+    const drawn = comparison.methods.at(ablation === undefined ? 0 : ablation.specs.length - 1)!;
+    const facts = {
+      title: ablation === undefined ? 'Comparison of methods' : `Ablation of ${options.ablation}`,
+      summary: `${comparison.methods.length} methods fitted on the same data, and measured on the same ${inputs.sets.ood.length} OOD sets.`,
+      ...{ results, labels: ablation?.labels, method: drawn },
+      thumbnails: await drawThumbnails(drawn, inputs, options, io),
+    };
+    await writeNewFile(report, await makeReport(facts, inputs), io.signal);
+  }
   const style = out === undefined ? textStyle(io.stdout, io.env) : 'plain';
   const text = formatResults(results, format, { figures, labels: ablation?.labels, style });
   if (out === undefined) io.stdout.write(text);

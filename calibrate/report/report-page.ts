@@ -81,7 +81,7 @@ function reportSections(data: ReportData): Section[] {
         notes(results),
       ],
     },
-    ...(sweep === undefined || sweep.axes.length > 2
+    ...(sweep === undefined || sweep.sweep.axes.length > 2
       ? []
       : [
           {

@@ -1,5 +1,4 @@
-import { parseSpec } from '../../shared/methods/spec.ts';
-import { FIGURES, type Results } from '../results/results.ts';
+import { FIGURES, joinSpec, type Results } from '../results/results.ts';
 import { type Cell, figureTitle, type LineLabels, layOut, percent } from '../results/table.ts';
 import { classFigures } from './class-figures.ts';
 import { type Extreme, findExtremes } from './extremes.ts';
@@ -43,10 +42,7 @@ export function figuresTable(caption: string, results: Results, labels?: LineLab
 
 /** Every figure of the detailed method, set by set. */
 export function allFiguresTable({ results, detailed }: ReportData): Html {
-  const { id, given } = parseSpec(detailed.spec);
-  const rows = results.rows.filter(
-    ({ method, params }) => method === id && JSON.stringify(params) === JSON.stringify(given),
-  );
+  const rows = results.rows.filter((row) => joinSpec(row) === detailed.spec);
   return wrapTable(
     `All figures of ${detailed.spec}, percent`,
     ['set', ...FIGURES.map(figureTitle), 'samples'],

@@ -23,7 +23,7 @@ export interface Ablation {
  */
 export function ablate(spec: string): Ablation {
   const { id, given } = parseSpec(findDetector(spec).spec);
-  const missing = PARTS.find(({ key }) => given[key] === undefined || ['none', '0'].includes(given[key]));
+  const missing = findMissing(given);
   if (missing !== undefined) {
     throw new HimplosError(
       'bad-usage',
@@ -59,4 +59,13 @@ export function ablate(spec: string): Ablation {
       of: (canonical) => ticks.get(canonical) ?? [canonical, '', ''],
     },
   };
+}
+
+/** Whether a canonical spec has a clip, a mask and smoothing, all of them on. */
+export function hasAllParts(spec: string): boolean {
+  return findMissing(parseSpec(spec).given) === undefined;
+}
+
+function findMissing(given: Readonly<Record<string, string>>): (typeof PARTS)[number] | undefined {
+  return PARTS.find(({ key }) => given[key] === undefined || ['none', '0'].includes(given[key]));
 }

@@ -52,8 +52,7 @@ export async function mergeShards(
   const { shards } = plan;
   const { head, classifier } = await openHead(options, plan, store);
   const detector = findDetector(plan.parameters.method);
-  const listed = await listShards(store, 0, shards, signal);
-  if (listed === undefined) throw missingShards(store, 0, [...Array(shards).keys()], shards);
+  const listed = requireAllShards(store, 0, shards, await listShards(store, 0, shards, signal));
   const headers = await readRowHeaders(store, plan, listed, signal);
   using workspace = await openWorkspace(undefined);
   let merging: Promise<MergedRows> | undefined;
@@ -61,24 +60,10 @@ export async function mergeShards(
     merging ??= mergeRows(store, plan, headers, workspace.folder, signal);
     return merging;
   };
-
-  const known = await readMergedPasses(store, plan, detector, head, signal);
-  const rowsDigest = digestOfRows(headers);
-  if (known.rowsDigests.some((digest) => digest !== rowsDigest)) {
-    throw new HimplosError(
-      'bad-input',
-      `${store.address}: a pass was merged from other rows than the shards have now`,
-      { hint: 'a shard ran again on other data: run all of them again, with a new --partials' },
-    );
-  }
-  const passes = [...known.passes];
-  for (;;) {
-    const replay = replayPlan(plan, detector, head, passes);
-    if (replay.pass === undefined) break;
-    const work = { plan, head, store, headers, rows, signal };
-    const states = await mergePass(replay.pass, replay.statistics, work);
-    if (states === undefined) return { nextPass: replay.pass };
-    passes.push(states);
+  const { passes, replay, unsaved } = await advancePasses({ plan, detector, head, store, headers, rows, signal });
+  if (replay.pass !== undefined) {
+    for (const keep of unsaved) await keep();
+    return { nextPass: replay.pass };
   }
 
   const { sets, overlap } = await rows();
@@ -98,93 +83,6 @@ export async function mergeShards(
   });
   await save({ detector, calibrated, data });
   return { nextPass: undefined };
-}
-
-interface PassWork {
-  readonly plan: Plan;
-  readonly head: Head;
-  readonly store: ObjectStore;
-  readonly headers: readonly StoredPartial[];
-  readonly rows: () => Promise<MergedRows>;
-  readonly signal: AbortSignal;
-}
-
-/** Merges one pass and keeps the result; undefined when no shard has delivered it yet. */
-async function mergePass(
-  pass: number,
-  statistics: readonly Statistic<unknown>[],
-  work: PassWork,
-): Promise<PassStates | undefined> {
-  const { plan, head, store, signal } = work;
-  const { train, calibration } = plan.inputs;
-  const ofTrain = statistics.filter(({ over }) => over === 'train');
-  const reducers = new Map<string, Reducer<unknown>>();
-  if (ofTrain.length > 0) {
-    const partials = await listShards(store, pass, plan.shards, signal);
-    if (partials === undefined) return undefined;
-    for (const { key, create } of ofTrain) reducers.set(key, create({ head, totalRows: train.samples }));
-    for (const [shard, object] of partials.entries()) {
-      const partial = await readPartialHeader(
-        store,
-        object,
-        shardIdentity(pass, shard, stampOf(plan)),
-        signal,
-      );
-      requireSameRows(partial, work.headers[shard]!, store);
-      const states = await readStates(store, partial, ofTrain, signal);
-      for (const [key, state] of states)
-        mergeState(reducers.get(key)!, state, `${store.address}: ${object.key}`);
-    }
-  }
-  const ofCalibration = statistics.filter(({ over }) => over === 'calibration');
-  if (ofCalibration.length > 0) {
-    const { sets } = await work.rows();
-    const reduced = await reduceRows({
-      statistics: ofCalibration,
-      head,
-      over: 'calibration',
-      pass,
-      totalRows: calibration.samples,
-      openPass: () => labelledRows(sets.calibration),
-      signal,
-    });
-    for (const failure of reduced.failures.values()) throw failure;
-    for (const [key, reducer] of reduced.reducers) reducers.set(key, reducer);
-  }
-  const identity = { ...mergedIdentity(pass, stampOf(plan)), rowsDigest: digestOfRows(work.headers) };
-  await writeStates(store, mergedKey(pass), identity, statistics, reducers, signal);
-  return new Map([...reducers].map(([key, reducer]) => [key, reducer.save()]));
-}
-
-/** Names the rows of all shards. */
-function digestOfRows(headers: readonly StoredPartial[]): string {
-  return digestOf(headers.map(({ document }) => document.sha256));
-}
-
-function mergeState(
-  reducer: Reducer<unknown>,
-  state: Parameters<typeof reducer.merge>[0],
-  where: string,
-): void {
-  try {
-    reducer.merge(state);
-  } catch (cause) {
-    if (!(cause instanceof HimplosError)) throw cause;
-    throw new HimplosError('bad-input', `${where}: ${cause.message}`, {
-      hint: 'remove it and run that shard again',
-      cause,
-    });
-  }
-}
-
-/** Every pass of a shard must have seen the training rows that its digests were taken of. */
-function requireSameRows(partial: StoredPartial, rows: StoredPartial, { address }: ObjectStore): void {
-  if (partial.document.rowsDigest === rows.document.rowsDigest) return;
-  throw new HimplosError(
-    'bad-input',
-    `${address}: ${partial.key} was made from other training rows than ${rows.key}: the data changed in between`,
-    { hint: 'remove both, and run that shard again' },
-  );
 }
 
 async function openHead(options: MergeOptions, plan: Plan, { address }: ObjectStore) {

@@ -29,28 +29,24 @@ export async function findObject(
 }
 
 /**
- * The partials of a pass, one a shard, in order; undefined where there is not a single one. Throws `bad-input` naming
- * the shards that are missing, and whatever else lies there.
+ * What has been delivered of a pass, by shard. Throws `bad-input` naming whatever else lies there: partials of another
+ * number of shards, other files.
  */
 export async function listShards(
   store: ObjectStore,
   pass: number,
   shards: number,
   signal: AbortSignal,
-): Promise<readonly ListedObject[] | undefined> {
+): Promise<ReadonlyMap<number, ListedObject>> {
   const found = new Map<number, ListedObject>();
   for await (const object of store.list(folderOf(pass), { signal })) {
     if (object.key === mergedKey(pass)) continue;
     const [, index, count] = /\/shard-(\d{5})-of-(\d{5})\.safetensors$/.exec(object.key) ?? [];
     const shard = { index: Number(index), count: Number(count) };
     if (index === undefined || shardKey(pass, shard) !== object.key) {
-      throw new HimplosError(
-        'bad-input',
-        `${store.address}: ${object.key} is foreign: no name of a partial`,
-        {
-          hint: 'remove it',
-        },
-      );
+      throw new HimplosError('bad-input', `${store.address}: ${object.key} is foreign: no name of a partial`, {
+        hint: 'remove it',
+      });
     }
     if (shard.count !== shards || shard.index >= shards) {
       throw new HimplosError(
@@ -61,22 +57,21 @@ export async function listShards(
     }
     found.set(shard.index, object);
   }
-  if (found.size === 0) return undefined;
-  const missing = Array.from({ length: shards }, (_, index) => index).filter((index) => !found.has(index));
-  if (missing.length > 0) throw missingShards(store, pass, missing, shards);
-  return Array.from({ length: shards }, (_, index) => found.get(index)!);
+  return found;
 }
 
-/** What to say when some shards have not delivered. */
-export function missingShards(
+/** The partials of a pass in the order of the shards. Throws `bad-input` naming the shards that are missing. */
+export function requireAllShards(
   { address }: ObjectStore,
   pass: number,
-  missing: readonly number[],
   shards: number,
-): HimplosError {
+  found: ReadonlyMap<number, ListedObject>,
+): readonly ListedObject[] {
+  const missing = [...Array(shards).keys()].filter((index) => !found.has(index));
+  if (missing.length === 0) return [...Array(shards).keys()].map((index) => found.get(index)!);
   const named = `${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ', …' : ''}`;
   const what = pass === 0 ? 'the rows' : `pass ${pass}`;
-  return new HimplosError(
+  throw new HimplosError(
     'bad-input',
     `${address}: ${what} of ${missing.length} of ${shards} shards are missing: ${named}`,
     { hint: `run himplos calibrate … --shard INDEX/${shards} for each of them` },

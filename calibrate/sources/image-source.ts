@@ -30,6 +30,7 @@ export function createImageSource(
   walk: Walk,
   limits: SourceLimits,
   signal: AbortSignal | undefined,
+  readAhead: number = READ_AHEAD,
 ): ImageSource {
   let survey: Promise<Survey> | undefined;
   return {
@@ -42,7 +43,7 @@ export function createImageSource(
     samples: (range) => {
       const samples = mapAhead(
         images(walk(true), range),
-        READ_AHEAD,
+        readAhead,
         async ({ name, label, read }): Promise<Sample> => {
           return { name, label, bytes: await read() };
         },

@@ -11,14 +11,31 @@ import { readLines } from './read-lines.ts';
  * the list's folder and stay inside it; the label is what follows the last space; −1 means none. Empty lines are
  * passed over. Throws `bad-input` naming the line for anything else.
  */
-export function openImglist(address: string, limits: SourceLimits): Walk {
-  return () => walk(address, limits);
+export function openImglist(
+  address: string,
+  limits: SourceLimits,
+  files: ListedFiles = localFiles(address, limits),
+): Walk {
+  return () => walk(address, files);
 }
 
-async function* walk(address: string, limits: SourceLimits): AsyncGenerator<Finding> {
-  const folder = dirname(address);
+/** Where a list and its images come from. */
+export interface ListedFiles {
+  lines(): AsyncIterable<string>;
+  /** @param path as in the list */
+  read(path: string): Promise<Uint8Array>;
+}
+
+function localFiles(address: string, limits: SourceLimits): ListedFiles {
+  return {
+    lines: () => readLines(address),
+    read: (path) => readBoundedFile(join(dirname(address), path), limits.imageBytes),
+  };
+}
+
+async function* walk(address: string, files: ListedFiles): AsyncGenerator<Finding> {
   let number = 0;
-  for await (const line of readLines(address)) {
+  for await (const line of files.lines()) {
     number++;
     if (line.trim() === '') continue;
     const { path, label } = parseLine(line, `${address}: line ${number}`);
@@ -27,7 +44,7 @@ async function* walk(address: string, limits: SourceLimits): AsyncGenerator<Find
       name: path,
       label,
       labelFrom: 'text',
-      read: () => readBoundedFile(join(folder, path), limits.imageBytes),
+      read: () => files.read(path),
     };
   }
 }

@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
+import { isS3Address } from '../../shared/store/s3-address.ts';
+import type { S3Options } from '../../shared/store/s3-client.ts';
 import { openClassFolders } from './class-folders.ts';
 import type { Source } from './contract.ts';
 import { explainFileError } from './file-error.ts';
@@ -19,15 +21,18 @@ export interface SourceOptions {
   readonly limits?: Partial<SourceLimits>;
   /** Ends every iteration over the source, with `interrupted`. */
   readonly signal?: AbortSignal | undefined;
+  /** How to reach S3, where that does not follow from the environment. */
+  readonly s3?: S3Options;
 }
 
 /**
  * Opens what a user names as a source: a folder of class folders or of images, an image, `.tar`, `.tar.gz`,
- * `.tgz`, an imglist `.txt`, `features.npy[:labels.npy]`, or `.safetensors`.
+ * `.tgz`, an imglist `.txt`, `features.npy[:labels.npy]`, or `.safetensors`; or the `s3://` address of one of them.
  * Throws `not-found`, `unavailable`, `bad-usage` for a kind of file that is no source, and what the kind's own
  * module says.
  */
 export async function openSource(address: string, options: SourceOptions = {}): Promise<Source> {
+  if (isS3Address(address)) return (await import('./s3-source.ts')).openS3Source(address, options);
   const { signal } = options;
   const arrays = /^(.+?\.npy)(?::(.+\.npy))?$/i.exec(address);
   if (arrays !== null) return openNpyFeatures(address, arrays[1]!, arrays[2], signal);
@@ -51,7 +56,7 @@ export async function openSources(
 
 async function openWalk(address: string, limits: SourceLimits): Promise<Walk> {
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(address)) {
-    throw new HimplosError('unsupported', `${address}: expected a local path`, {
+    throw new HimplosError('unsupported', `${address}: expected a path or s3://bucket/key`, {
       hint: 'download it first',
     });
   }

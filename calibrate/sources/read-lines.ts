@@ -8,13 +8,17 @@ const MAX_LINE_BYTES = 64 * 1024;
 /**
  * The lines of a UTF-8 text file, streamed, without their ends (LF or CRLF) and without a byte order mark.
  * Throws `not-found`, `unavailable`, and `bad-input` for a line over 64 KiB or bytes that are not UTF-8.
+ * @param chunks the file's bytes, for files that are not on this machine; `path` is then for messages
  */
-export async function* readLines(path: string): AsyncGenerator<string> {
+export async function* readLines(
+  path: string,
+  chunks: AsyncIterable<Uint8Array> = createReadStream(path) as AsyncIterable<Uint8Array>,
+): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   let line = 0;
   try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunks) {
       const pieces = (rest + decoder.decode(chunk, { stream: true })).split('\n');
       rest = pieces.pop()!;
       for (const piece of pieces) {

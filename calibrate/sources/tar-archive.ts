@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { HimplosError } from '../../shared/errors.ts';
 import { isIgnoredName, isImageName } from './image-names.ts';
 import type { Finding, Walk } from './image-source.ts';
@@ -13,14 +14,24 @@ const MAX_CLS_BYTES = 1024;
  * stands in (none at the top), or, in a WebDataset shard, the text of the file beside it that differs in the
  * ending only: `0001.jpg` and `0001.cls`, next to each other in either order. Throws as {@link tarEntries}, and
  * `bad-input` when some images have a `.cls` and others none.
+ * @param unpack gives the unpacked archive, for archives that are not files
  */
-export function openTar(address: string, limits: SourceLimits): Walk {
-  return (wantBytes) => walk(address, wantBytes, limits);
+export function openTar(
+  address: string,
+  limits: SourceLimits,
+  unpack: () => Promise<Readable> = () => unpackTar(address, limits),
+): Walk {
+  return (wantBytes) => walk(address, wantBytes, limits, unpack);
 }
 
-async function* walk(address: string, wantBytes: boolean, limits: SourceLimits): AsyncGenerator<Finding> {
+async function* walk(
+  address: string,
+  wantBytes: boolean,
+  limits: SourceLimits,
+  unpack: () => Promise<Readable>,
+): AsyncGenerator<Finding> {
   const pairs = new Pairs(address, limits.classes);
-  const bytes = await unpackTar(address, limits);
+  const bytes = await unpack();
   for await (const entry of tarEntries(address, bytes, limits)) {
     const { folders, name } = splitPath(entry.path);
     const isHidden = folders.some(isIgnoredName) || isIgnoredName(name);

@@ -1,5 +1,5 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { HimplosError } from '../../shared/errors.ts';
@@ -16,22 +16,57 @@ const TAR_END_BYTES = 1024;
  * file system's own error otherwise.
  */
 export async function unpackTar(path: string, limits: SourceLimits): Promise<Readable> {
-  const isPacked = await isGzip(path);
   // Larger reads than the default: fewer turns through the event loop, 15 % faster on a 5,000-image tar.
   const file = createReadStream(path, { highWaterMark: 512 * 1024 });
-  if (!isPacked)
-    return Readable.from(
-      checked(path, file, () => file.bytesRead, limits),
-      { objectMode: false },
-    );
-  const unpacked = createGunzip({ chunkSize: 256 * 1024 });
-  file.on('error', (error) => unpacked.destroy(error));
-  unpacked.on('close', () => file.destroy());
-  file.pipe(unpacked);
+  try {
+    await once(file, 'open');
+  } catch (cause) {
+    throw explainFileError(cause, path);
+  }
+  return unpackTarStream(path, file, limits);
+}
+
+/** As {@link unpackTar}, from wherever the bytes come. */
+export async function unpackTarStream(
+  address: string,
+  source: AsyncIterable<Uint8Array>,
+  limits: SourceLimits,
+): Promise<Readable> {
+  let packedBytes = 0;
+  const iterator = source[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  // Two bytes tell; a source may give them one by one.
+  while (packedBytes < 2) {
+    const next = await iterator.next();
+    if (next.done) break;
+    first.push(next.value);
+    packedBytes += next.value.length;
+  }
+  async function* packed(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* first;
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+        packedBytes += next.value.length;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  const [one, two] = Buffer.concat(first);
+  const isPacked = one === 0x1f && two === 0x8b;
+  const stream = isPacked ? gunzip(Readable.from(packed(), { objectMode: false })) : packed();
   return Readable.from(
-    checked(path, unpacked, () => file.bytesRead, limits),
+    checked(address, stream, () => packedBytes, limits),
     { objectMode: false },
   );
+}
+
+function gunzip(packed: Readable): AsyncIterable<Uint8Array> {
+  const unpacked = createGunzip({ chunkSize: 256 * 1024 });
+  packed.on('error', (error) => unpacked.destroy(error));
+  unpacked.on('close', () => packed.destroy());
+  return packed.pipe(unpacked);
 }
 
 async function* checked(
@@ -69,14 +104,4 @@ function countZerosAtEnd(chunk: Uint8Array, before: number): number {
   let zeros = 0;
   while (zeros < wanted && chunk[chunk.length - 1 - zeros] === 0) zeros++;
   return zeros === chunk.length ? before + zeros : zeros;
-}
-
-async function isGzip(path: string): Promise<boolean> {
-  try {
-    await using file = await open(path);
-    const { buffer, bytesRead } = await file.read(new Uint8Array(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } catch (cause) {
-    throw explainFileError(cause, path);
-  }
 }

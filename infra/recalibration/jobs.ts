@@ -13,7 +13,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Environment, RecalibrationConfig } from '../config/environment.ts';
-import { acknowledgePatterns } from '../constructs/acknowledge.ts';
+import { acknowledge, acknowledgePatterns } from '../constructs/acknowledge.ts';
 import type { ArtifactBucket } from '../constructs/artifact-bucket.ts';
 import { layoutOf } from '../constructs/bucket-layout.ts';
 import { throughS3 } from '../constructs/function-role.ts';
@@ -82,8 +82,14 @@ export class Jobs extends Construct {
     },
   ): EcsJobDefinition {
     const { config } = this.#props;
+    const container = this.#container(name, this.#role(`${name}Role`, access), access.variables);
+    acknowledge(
+      container.executionRole,
+      'a token for the registry is given for all of it (ecr:GetAuthorizationToken)',
+      'AwsSolutions-IAM5[Resource::*]',
+    );
     return new EcsJobDefinition(this, name, {
-      container: this.#container(name, this.#role(`${name}Role`, access), access.variables),
+      container,
       retryAttempts: 3,
       retryStrategies: [
         ...FINAL_STATUSES.map((status) =>

@@ -2,11 +2,11 @@ import { Duration, RemovalPolicy, Stack, TimeZone } from 'aws-cdk-lib';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
-import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
-import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { IQueue, Queue } from 'aws-cdk-lib/aws-sqs';
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Environment, RecalibrationConfig } from '../config/environment.ts';
@@ -33,7 +33,7 @@ export interface RecalibrationProps {
 export class Recalibration extends Construct {
   readonly stateMachine: StateMachine;
   /** Starts that the scheduler could not make. */
-  readonly deadLetters: IQueue;
+  readonly deadLetters: Queue;
 
   constructor(scope: Construct, id: string, props: RecalibrationProps) {
     super(scope, id);
@@ -69,17 +69,21 @@ export class Recalibration extends Construct {
       logs: { destination: log, level: LogLevel.ALL, includeExecutionData: false },
     });
     this.deadLetters = deadLetterQueue(this, 'DeadLetters');
+    acknowledge(
+      this.deadLetters,
+      'it is the dead-letter queue of the schedule below, which the rule does not look at',
+      'AwsSolutions-SQS3',
+    );
     new Schedule(this, 'Schedule', {
       description: `himplos: calibrates ${environment.detector} anew`,
       schedule: ScheduleExpression.expression(config.schedule, TimeZone.of(config.timeZone)),
       enabled: config.isEnabled,
       target: new StepFunctionsStartExecution(this.stateMachine, {
-        deadLetterQueue: this.deadLetters,
+        deadLetterQueue: this.deadLetters as IQueue,
         retryAttempts: 3,
         maxEventAge: Duration.hours(1),
       }),
     });
-    void [Effect, accountIn, acknowledge];
   }
 
   #image({ config, container }: RecalibrationProps): ContainerImage {
@@ -116,8 +120,18 @@ export class Recalibration extends Construct {
       ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
       [`${events}:rule/StepFunctionsGetEventsForBatchJobsRule`],
     );
-    topic.grantPublish(role);
-    key.grant(role, 'kms:Decrypt', 'kms:GenerateDataKey');
+    allow('Tell', ['sns:Publish'], [topic.topicArn]);
+    allow('TellEncrypted', ['kms:Decrypt', 'kms:GenerateDataKey'], [key.keyArn]);
+    acknowledge(
+      role,
+      'AWS has no narrower resource for describing jobs, delivering logs and writing traces',
+      'AwsSolutions-IAM5[Resource::*]',
+    );
+    acknowledge(
+      role,
+      'jobs get their identifiers when they are submitted',
+      `AwsSolutions-IAM5[Resource::arn:${partition}:batch:${region}:${accountIn(this)}:job/*]`,
+    );
     return role;
   }
 }

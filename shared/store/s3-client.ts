@@ -5,7 +5,7 @@ import { defaultRetries, type RetryPolicy } from './s3-retries.ts';
 
 /** How to reach S3 or a server that speaks its protocol. Credentials come from the SDK's chain unless given. */
 export interface S3Options {
-  /** `https://host[:port]` of another server than AWS. */
+  /** `https://host[:port]` of another server than AWS. Without it: HIMPLOS_S3_ENDPOINT, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
   readonly endpoint?: string;
   /** Without it: the environment's or profile's; `us-east-1` where there is an endpoint and nothing else says. */
   readonly region?: string;
@@ -42,7 +42,8 @@ const DEFAULT_PART_BYTES = 8 * 1024 * 1024;
 /** Prepares a client; nothing is sent yet. Throws `bad-usage` for an address or endpoint that cannot be one. */
 export function connectS3(address: string, options: S3Options = {}): S3Place {
   const place = parseS3Address(address);
-  const { endpoint, kmsKey, timeoutMs = DEFAULT_TIMEOUT_MS, credentials } = options;
+  const { kmsKey, timeoutMs = DEFAULT_TIMEOUT_MS, credentials } = options;
+  const endpoint = options.endpoint ?? endpointOfEnvironment();
   const withChecksums = options.checksums !== 'when-required';
   const mode = withChecksums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED';
   const region = options.region ?? regionFor(endpoint);
@@ -72,6 +73,12 @@ export function connectS3(address: string, options: S3Options = {}): S3Place {
         ? {}
         : { ServerSideEncryption: 'aws:kms', ...(kmsKey === 'aws/s3' ? {} : { SSEKMSKeyId: kmsKey }) },
   };
+}
+
+/** The SDK would read the AWS variables too, but then put the bucket into the host name. */
+function endpointOfEnvironment(): string | undefined {
+  const { HIMPLOS_S3_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
+  return HIMPLOS_S3_ENDPOINT || AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL || undefined;
 }
 
 function checkEndpoint(endpoint: string): string {

@@ -6,5 +6,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
+    env: { ORT_DISABLE_TELEMETRY: '1' },
   },
 });

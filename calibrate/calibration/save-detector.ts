@@ -10,14 +10,15 @@ import { buildDetectorGraph } from './detector-graph.ts';
 import type { CalibrationData, CalibrationSets } from './gather-inputs.ts';
 
 /**
- * Writes a calibrated detector to a new folder, whole or not at all, with `report` as its page for people. Throws `conflict` when something is there, and
- * `unavailable` when the disk is full.
+ * Writes a calibrated detector to a new folder, whole or not at all, with `report` as its page for people. Throws
+ * `conflict` when something is there, and `unavailable` when the disk is full.
  */
 export async function saveDetector(
   folder: string,
   calibrated: Calibrated,
   detector: Detector,
   { classifier, sets }: Pick<CalibrationData, 'classifier' | 'sets'>,
+  report: Uint8Array,
   signal: AbortSignal,
 ): Promise<Manifest> {
   const { draft, head, tensors, results } = calibrated;

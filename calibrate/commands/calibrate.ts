@@ -11,6 +11,7 @@ import { countSamples, type Roles } from '../calibration/open-roles.ts';
 import { saveDetector } from '../calibration/save-detector.ts';
 import type { Io } from '../io.ts';
 import { reportCalibration } from '../report/report-calibration.ts';
+import { drawThumbnails } from '../report/thumbnails.ts';
 import { formatResults, percent } from '../results/format-results.ts';
 import { runShard } from '../sharding/run-shard.ts';
 import { parseShard } from '../sharding/shard-index.ts';
@@ -40,10 +41,11 @@ export async function calibrate(options: CalibrateOptions, io: Io): Promise<numb
   const allowMissingClasses = options.allowMissingClasses === true;
   const choice = { detector, allowMissingClasses, tpr, name: options.name ?? null };
   const calibrated = await calibrateDetector(choice, inputs, io);
-  const report = await reportCalibration(calibrated, detector, inputs, options, io);
+  const thumbnails = await drawThumbnails(calibrated.scored, inputs, options, io);
+  const report = await reportCalibration(calibrated, inputs, io.signal, thumbnails);
   const { version } = await saveDetector(out, calibrated, detector, inputs, report, io.signal);
   io.stdout.write(
-    options.json ? formatResults(calibrated.results, 'json') : describe(calibrated, out, version),
+    options.json ? describeAsJson(calibrated, out, version) : describe(calibrated, out, version),
   );
   return 0;
 }
@@ -80,6 +82,12 @@ function requireOut(out: string | undefined): string {
   });
 }
 
+/** What a calibration came to, for machines: the results with version, method and threshold in front. */
+export function describeAsJson({ draft, results }: Calibrated, out: string, version: string): string {
+  const { method, threshold } = draft;
+  return `${JSON.stringify({ out, version, method, threshold, ...results }, null, 2)}\n`;
+}
+
 /** What a calibration came to, for people. */
 export function describe({ draft, results }: Calibrated, out: string, version: string): string {
   const { threshold, method } = draft;
@@ -88,7 +96,7 @@ export function describe({ draft, results }: Calibrated, out: string, version: s
     `version    ${version}`,
     `method     ${method}`,
     `threshold  γ = ${threshold.gamma.toPrecision(6)}: a score below it means "I don’t know"`,
-    `promise    at least ${percent(threshold.tpr)} % of in-distribution images like the ${threshold.calibrationScores} calibration images are accepted`,
+    `promise    a new sample like the ${threshold.calibrationScores} calibration samples is accepted with a probability of at least ${percent(threshold.tpr)} %`,
   ];
   return `${facts.join('\n')}\n\n${formatResults(results, 'table')}`;
 }

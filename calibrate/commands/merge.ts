@@ -3,9 +3,9 @@ import { requireVacantFolder } from '../../shared/store/artifact-folder.ts';
 import { openStore } from '../../shared/store/open-store.ts';
 import { saveDetector } from '../calibration/save-detector.ts';
 import type { Io } from '../io.ts';
-import { formatResults } from '../results/format-results.ts';
+import { reportCalibration } from '../report/report-calibration.ts';
 import { mergeShards } from '../sharding/merge-shards.ts';
-import { describe } from './calibrate.ts';
+import { describe, describeAsJson } from './calibrate.ts';
 import { s3Options } from './store-options.ts';
 
 export interface MergeCommandOptions {
@@ -29,9 +29,10 @@ export async function merge(partials: string, options: MergeCommandOptions, io: 
       return;
     }
     const { calibrated, detector, data } = merged;
-    const { version } = await saveDetector(out, calibrated, detector, data, io.signal);
+    const report = await reportCalibration(calibrated, data, io.signal);
+    const { version } = await saveDetector(out, calibrated, detector, data, report, io.signal);
     io.stdout.write(
-      options.json ? formatResults(calibrated.results, 'json') : describe(calibrated, out, version),
+      options.json ? describeAsJson(calibrated, out, version) : describe(calibrated, out, version),
     );
   });
   if (nextPass === undefined) return 0;

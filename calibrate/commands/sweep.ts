@@ -6,7 +6,7 @@ import { makeReport } from '../report/gather-report.ts';
 import { drawThumbnails } from '../report/thumbnails.ts';
 import { measureComparison } from '../results/compare-results.ts';
 import { textStyle } from '../results/format-results.ts';
-import { describeSweep, formatSweep } from '../results/sweep-results.ts';
+import { axisLabels, describeSweep, formatSweep } from '../results/sweep-results.ts';
 import { makeGrid } from '../tuning/grid.ts';
 import { requireVacantFile, writeNewFile } from '../write-file.ts';
 import { requireOodSets, type TableOptions } from './compare.ts';
@@ -37,7 +37,7 @@ export async function sweep(options: SweepOptions, io: Io): Promise<number> {
     const facts = {
       title: `Sweep of ${methodSpec(options)}`,
       summary: `${grid.points.length} combinations of ${grid.axes.map(({ key }) => key).join(' and ')}, measured on ${inputs.sets.ood.length} OOD sets. Drawn is the best of them.`,
-      ...{ results: described, sweep: described, method: best },
+      ...{ results: described, labels: axisLabels(grid), sweep: described, method: best },
       thumbnails: await drawThumbnails(best, inputs, options, io),
     };
     await writeNewFile(report, await makeReport(facts, inputs), io.signal);

@@ -94,6 +94,7 @@ export function writeTapped(
   );
   const alive = ({ name }: { readonly name: string }) => live.names.has(name);
   graph.node = [...live.nodes];
+  dropRepeatedNames(graph.node);
   graph.initializer = graph.initializer.filter(alive);
   graph.sparseInitializer = graph.sparseInitializer.filter(
     ({ values }) => values !== undefined && alive(values),
@@ -106,6 +107,15 @@ export function writeTapped(
   graph.output = [...outputs];
   requireWritable(graph.initializer);
   return toBinary(ModelProtoSchema, withGraph(proto, graph, versions));
+}
+
+/** Node names are optional, but none may stand twice: not when a model has nodes that were written here before. */
+function dropRepeatedNames(nodes: readonly NodeProto[]): void {
+  const seen = new Set<string>();
+  for (const node of nodes) {
+    if (seen.has(node.name)) node.name = '';
+    else seen.add(node.name);
+  }
 }
 
 function withGraph(proto: ModelProto, graph: GraphProto, versions: Versions): ModelProto {

@@ -4,7 +4,7 @@ import { type Html, html } from './html.ts';
 export const WIDTH = 440;
 export const HEIGHT = 270;
 const LEFT = 48;
-const RIGHT = 10;
+const RIGHT = 16;
 const TOP = 12;
 const BOTTOM = 40;
 
@@ -33,11 +33,22 @@ export interface ChartOptions {
   readonly y: AxisScale;
   /** Names of the series, in the order of their colours; none for a chart of one. */
   readonly legend?: readonly string[];
+  /** Series of the first name in the legend; 0 unless told otherwise. */
+  readonly firstSeries?: number;
   readonly draw: (place: Placement) => Html;
 }
 
 /** A chart as a figure: axes, whatever `draw` puts between them, a legend and a caption. */
-export function chart({ id, title, description, x, y, legend = [], draw }: ChartOptions): Html {
+export function chart({
+  id,
+  title,
+  description,
+  x,
+  y,
+  legend = [],
+  firstSeries = 0,
+  draw,
+}: ChartOptions): Html {
   const place: Placement = {
     x: (value) => round(LEFT + ((value - x.min) / (x.max - x.min)) * (WIDTH - LEFT - RIGHT)),
     y: (value) => round(HEIGHT - BOTTOM - ((value - y.min) / (y.max - y.min)) * (HEIGHT - TOP - BOTTOM)),
@@ -58,15 +69,15 @@ export function chart({ id, title, description, x, y, legend = [], draw }: Chart
 ${across}${up}<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 6}" text-anchor="middle">${x.label}</text><text x="12" y="${middle}" text-anchor="middle" transform="rotate(-90 12 ${middle})">${y.label}</text>
 ${draw(place)}
 </svg>
-${legend.length > 0 && drawLegend(legend)}
+${legend.length > 0 && drawLegend(legend, firstSeries)}
 </figure>
 `;
 }
 
-function drawLegend(names: readonly string[]): Html {
+function drawLegend(names: readonly string[], first: number): Html {
   const items = names.map(
     (name, i) =>
-      html`<li><svg class="key" viewBox="0 0 24 10" aria-hidden="true"><line class="${seriesClass(i)}" x1="0" x2="24" y1="5" y2="5"/></svg>${name}</li>`,
+      html`<li><svg class="key" viewBox="0 0 24 10" aria-hidden="true"><line class="${seriesClass(first + i)}" x1="0" x2="24" y1="5" y2="5"/></svg>${name}</li>`,
   );
   return html`<ul class="legend">${items}</ul>`;
 }

@@ -8,7 +8,7 @@ export interface Distribution {
   readonly values: Float64Array;
 }
 
-const BINS = 60;
+const BINS = 40;
 
 /**
  * Histograms of several sets over common bins, each as shares of its own set; the first is filled. The range is that of

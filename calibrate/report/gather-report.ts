@@ -1,5 +1,5 @@
 import type { Scores } from '../../shared/methods/contract.ts';
-import type { CalibrationInputs } from '../calibration/gather-inputs.ts';
+import type { CalibrationData } from '../calibration/gather-inputs.ts';
 import { countPerClass, type FeatureSet } from '../features/feature-set.ts';
 import { toolVersion } from '../tool-version.ts';
 import type { ReportData } from './report-data.ts';
@@ -23,7 +23,7 @@ const ID_DOTS = 1500;
 const OOD_DOTS = 300;
 
 /** The bytes of a report. Reads the ID set and the OOD sets once more, for the charts of features. */
-export async function makeReport(facts: ReportFacts, inputs: CalibrationInputs): Promise<Uint8Array> {
+export async function makeReport(facts: ReportFacts, inputs: CalibrationData): Promise<Uint8Array> {
   const { head, sets, classNames, model, preprocessing } = inputs;
   const { method, thumbnails = new Map() } = facts;
   const idSet = sets.evaluation ?? sets.calibration;

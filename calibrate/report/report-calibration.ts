@@ -1,35 +1,32 @@
-import type { Detector, Scores } from '../../shared/methods/contract.ts';
+import type { Scores } from '../../shared/methods/contract.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
 import { parseSpec } from '../../shared/methods/spec.ts';
 import type { Calibrated } from '../calibration/calibrate-detector.ts';
-import type { CalibrationInputs, InputOptions } from '../calibration/gather-inputs.ts';
+import type { CalibrationData } from '../calibration/gather-inputs.ts';
 import { scoreSet } from '../calibration/score-set.ts';
 import { fitFromStored } from '../calibration/stored-statistics.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
-import type { Io } from '../io.ts';
 import { ablate, hasAllParts } from '../results/ablation.ts';
 import { separate } from '../results/measure.ts';
 import { makeReport } from './gather-report.ts';
 import type { ReportData } from './report-data.ts';
-import { drawThumbnails } from './thumbnails.ts';
 
 /** The page about a calibrated detector. */
 export async function reportCalibration(
   calibrated: Calibrated,
-  detector: Detector,
-  inputs: CalibrationInputs,
-  options: InputOptions & { readonly thumbnails?: boolean },
-  io: Io,
+  inputs: CalibrationData,
+  signal: AbortSignal,
+  thumbnails: ReportData['thumbnails'] = new Map(),
 ): Promise<Uint8Array> {
   const { draft, results, scored } = calibrated;
   const { name, threshold, data } = draft;
-  const method = { spec: detector.spec, ...scored };
+  const method = { spec: draft.method, ...scored };
   const facts = {
-    title: name === null ? `Detector ${parseSpec(detector.spec).id}` : `Detector ${name}`,
+    title: name === null ? `Detector ${parseSpec(draft.method).id}` : `Detector ${name}`,
     summary: `Calibrated from ${data.train.count} training and ${data.calibration.count} held-out samples of ${inputs.head.classes} classes; figures are of the ${data.evaluation === null ? 'calibration set itself, which flatters them' : 'evaluation set'}.`,
     ...{ results, threshold, method },
-    ablation: await ablateDetector(calibrated, inputs, io.signal),
-    thumbnails: await drawThumbnails(method, inputs, options, io),
+    ablation: await ablateDetector(calibrated, inputs, signal),
+    thumbnails,
   };
   return makeReport(facts, inputs);
 }
@@ -40,7 +37,7 @@ export async function reportCalibration(
  */
 async function ablateDetector(
   { draft, head, tensors, results }: Calibrated,
-  { sets }: CalibrationInputs,
+  { sets }: CalibrationData,
   signal: AbortSignal,
 ): Promise<ReportData['ablation']> {
   if (sets.ood.length === 0 || !hasAllParts(draft.method)) return undefined;

@@ -6,7 +6,7 @@ import { type Html, type HtmlValue, html } from './html.ts';
 import { type ReportData, thumbnailKey } from './report-data.ts';
 import { decidingScore } from './score-charts.ts';
 
-/** A table that scrolls by itself where it is wider than the page. */
+/** A table that scrolls by itself where it is wider than the page; its caption stays. */
 function wrapTable(
   caption: string,
   header: readonly HtmlValue[],
@@ -15,9 +15,9 @@ function wrapTable(
 ): Html {
   const cell = (value: HtmlValue, column: number) =>
     column < labels ? html`<th scope="row">${value}</th>` : html`<td>${value}</td>`;
-  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table>
-<caption>${caption}</caption>
-<thead><tr>${header.map((value) => html`<th scope="col">${value}</th>`)}</tr></thead>
+  return html`<p class="caption" aria-hidden="true">${caption}</p>
+<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table aria-label="${caption}">
+<thead><tr>${header.map((value, column) => html`<th scope="col"${column < labels && html` class="label"`}>${value}</th>`)}</tr></thead>
 <tbody>
 ${lines.map((line) => html`<tr>${line.map(cell)}</tr>\n`)}</tbody>
 </table></div>

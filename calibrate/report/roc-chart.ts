@@ -13,16 +13,10 @@ export function rocChart(id: Distribution, ood: readonly Distribution[]): Html {
     description: `Share of in-distribution samples accepted against the share of each out-of-distribution set accepted, as the threshold moves; ${ood.length} sets. The area under each curve is its AUROC in the table.`,
     x: percentAxis('out-of-distribution samples accepted'),
     y: percentAxis('in-distribution accepted'),
-    legend: ['chance', ...ood.map(({ name }) => name)],
+    legend: ood.map(({ name }) => name),
+    firstSeries: 1, // every set keeps the colour it has among the score distributions
     draw: (place) => {
-      const chance = polyline(
-        place,
-        [
-          [0, 0],
-          [1, 1],
-        ],
-        0,
-      );
+      const chance = html`<line class="grid" x1="${place.x(0)}" y1="${place.y(0)}" x2="${place.x(1)}" y2="${place.y(1)}"/>`;
       const curves = ood.map(({ values }, i) => polyline(place, rocCurve(id.values, values), i + 1));
       return html`${chance}${curves}`;
     },

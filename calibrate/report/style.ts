@@ -35,16 +35,17 @@ svg text.strong { fill: var(--ink); font-weight: 600; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; margin: .4rem 0 0; padding: 0; list-style: none; font-size: .85rem; }
 .key { width: 24px; height: 10px; margin-right: .35rem; vertical-align: middle; }
 .key .line { stroke-width: 3; }
-.scroll { overflow-x: auto; margin: .8rem 0; }
+.scroll { overflow-x: auto; margin: .2rem 0 .8rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
+.caption { margin: 1.1rem 0 0; color: var(--soft); font-size: .9rem; }
 th, td { padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; unicode-bidi: isolate; }
 tbody td { white-space: nowrap; }
 thead th { border-bottom: 2px solid var(--rule); font-weight: 600; }
-th:first-child, tbody th { text-align: left; font-weight: 500; min-width: 6rem; }
+th.label, tbody th { text-align: left; }
+tbody th { font-weight: 500; }
 .facts td, .facts th, .extremes td, .extremes th { text-align: left; white-space: normal; }
 .facts td { overflow-wrap: anywhere; }
-.extremes ol { margin: 0; padding-left: 1.4rem; min-width: 12rem; }
+.extremes ol { margin: 0; padding-left: 1.4rem; min-width: 8.5rem; }
 .extremes img { vertical-align: middle; image-rendering: pixelated; object-fit: contain; }
 code { font: .9em ui-monospace, monospace; }
 @media (max-width: 40rem) { body { padding: .7rem; } h1 { font-size: 1.3rem; } figure { padding: .4rem; }

@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Scores } from '../../shared/methods/contract.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
-import type { CalibrationInputs, InputOptions } from '../calibration/gather-inputs.ts';
+import type { CalibrationData, InputOptions } from '../calibration/gather-inputs.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
 import { decodeImage, defaultImageLimits } from '../images/decode.ts';
 import type { Io } from '../io.ts';
@@ -20,7 +20,7 @@ const SIDE = 96;
  */
 export async function drawThumbnails(
   method: { readonly id: Scores; readonly ood: readonly { readonly scores: Scores }[] },
-  { sets }: Pick<CalibrationInputs, 'sets'>,
+  { sets }: Pick<CalibrationData, 'sets'>,
   options: InputOptions & { readonly thumbnails?: boolean },
   io: Io,
 ): Promise<ReadonlyMap<string, string>> {

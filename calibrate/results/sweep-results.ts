@@ -3,7 +3,7 @@ import { formatResults, notesOf, type ResultFormat, type TableOptions } from './
 import { drawLatexTable } from './latex-table.ts';
 import { drawMarkdownTable, escapeMarkdown } from './markdown-table.ts';
 import { AVERAGE, FIGURE_FACTS, type Figure, joinSpec, type ResultRow, type Results } from './results.ts';
-import { type Cell, percent, rankPrinted, type Table } from './table.ts';
+import { type Cell, type LineLabels, percent, rankPrinted, type Table } from './table.ts';
 import { drawTextTable } from './text-table.ts';
 
 /** Results of a method at every point of a grid. */
@@ -34,9 +34,7 @@ export function describeSweep(results: Results, grid: Grid): SweepResults {
 export function formatSweep(results: SweepResults, format: ResultFormat, options: TableOptions): string {
   const { sweep } = results;
   if (sweep.axes.length !== 2 || format === 'json' || format === 'csv') {
-    const values = new Map(sweep.points.map((point) => [point.spec, point.values]));
-    const labels = { heads: sweep.axes.map(({ key }) => key), of: (spec: string) => values.get(spec)! };
-    return formatResults(results, format, { ...options, labels });
+    return formatResults(results, format, { ...options, labels: axisLabels(sweep) });
   }
   const figures = options.figures ?? ['fpr95', 'auroc'];
   const table = layOutGrid(results, figures);
@@ -46,6 +44,12 @@ export function formatSweep(results: SweepResults, format: ResultFormat, options
     return `${drawMarkdownTable(table)}\n${notes.map((note) => `${escapeMarkdown(note)}  \n`).join('')}`;
   }
   return `${drawTextTable(table, options.style ?? 'plain').replace(' of the column', ' of the grid')}\n${notes.map((note) => `${note}\n`).join('')}`;
+}
+
+/** Lines of a table labelled by the values of the varied parameters. */
+export function axisLabels({ axes, points }: Grid): LineLabels {
+  const values = new Map(points.map((point) => [point.spec, point.values]));
+  return { heads: axes.map(({ key }) => key), of: (spec) => values.get(spec)! };
 }
 
 function layOutGrid({ rows, sweep }: SweepResults, figures: readonly Figure[]): Table {

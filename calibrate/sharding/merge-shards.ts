@@ -1,11 +1,9 @@
 import { fingerprintHead } from '../../shared/artifact/detector.ts';
 import { HimplosError } from '../../shared/errors.ts';
-import type { Detector, Head } from '../../shared/methods/contract.ts';
+import type { Detector } from '../../shared/methods/contract.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
-import type { Reducer, Statistic } from '../../shared/statistics/contract.ts';
-import { reduceRows } from '../../shared/statistics/reduce-rows.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
-import { type Calibrated, calibrateDetector, labelledRows } from '../calibration/calibrate-detector.ts';
+import { type Calibrated, calibrateDetector } from '../calibration/calibrate-detector.ts';
 import { type CalibrationData, warnAboutData } from '../calibration/gather-inputs.ts';
 import { requireOneHead } from '../calibration/open-inputs.ts';
 import { readHead } from '../calibration/read-head.ts';
@@ -13,13 +11,9 @@ import { openWorkspace } from '../features/workspace.ts';
 import type { Io } from '../io.ts';
 import { findHead } from '../onnx/find-head.ts';
 import { readModel } from '../onnx/read-model.ts';
-import { mergedIdentity, readMergedPasses, replayPlan } from './merged-passes.ts';
-import { type MergedRows, mergeRows, readRowHeaders } from './merged-rows.ts';
-import { readPartialHeader, type StoredPartial } from './partial-file.ts';
-import { listShards, mergedKey, missingShards, shardIdentity } from './partial-keys.ts';
-import { digestOf, type Plan, readPlan, stampOf } from './plan.ts';
-import { readStates, writeStates } from './reduce-shard.ts';
-import type { PassStates } from './replay-fit.ts';
+import { advancePasses } from './advance-passes.ts';
+import { readMergedPasses } from './merged-passes.ts';
+import { type Plan, readPlan } from './plan.ts';
 
 /** What a merge works from. */
 export interface MergeOptions {
@@ -49,24 +43,19 @@ export async function mergeShards(
   const { store } = options;
   const { signal } = io;
   const plan = await readPlan(store, signal);
-  const { shards } = plan;
   const { head, classifier } = await openHead(options, plan, store);
   const detector = findDetector(plan.parameters.method);
-  const listed = requireAllShards(store, 0, shards, await listShards(store, 0, shards, signal));
-  const headers = await readRowHeaders(store, plan, listed, signal);
   using workspace = await openWorkspace(undefined);
-  let merging: Promise<MergedRows> | undefined;
-  const rows = () => {
-    merging ??= mergeRows(store, plan, headers, workspace.folder, signal);
-    return merging;
-  };
-  const { passes, replay, unsaved } = await advancePasses({ plan, detector, head, store, headers, rows, signal });
-  if (replay.pass !== undefined) {
-    for (const keep of unsaved) await keep();
-    return { nextPass: replay.pass };
+  const { folder } = workspace;
+  const merged = await readMergedPasses(store, plan, detector, head, signal);
+  const { rows, keep } = await advancePasses({ plan, head, store, merged, folder, signal, isPatient: false });
+  const { state, warnings } = merged.fit;
+  if (state.pass !== undefined) {
+    await keep();
+    return { nextPass: state.pass };
   }
 
-  const { sets, overlap } = await rows();
+  const { sets, overlap } = await rows!();
   const { tpr, name, allowMissingClasses, allowOverlap, preprocessing, classNames } = plan.parameters;
   const data: CalibrationData = {
     head,
@@ -79,7 +68,8 @@ export async function mergeShards(
   };
   const choice = { detector, allowMissingClasses, tpr, name };
   const calibrated = await calibrateDetector(choice, data, io, async (_, __, { warn }) => {
-    return replayPlan(plan, detector, head, passes, warn).tensors!;
+    warnings.forEach(warn);
+    return state.tensors;
   });
   await save({ detector, calibrated, data });
   return { nextPass: undefined };

@@ -4,18 +4,16 @@ import { readPartialHeader } from './partial-file.ts';
 import { findObject, mergedKey } from './partial-keys.ts';
 import { type Plan, type Stamp, stampOf } from './plan.ts';
 import { readStates } from './reduce-shard.ts';
-import { type PassStates, type Replay, replayFit } from './replay-fit.ts';
+import { ReplayedFit } from './replayed-fit.ts';
 
-/** How far a calibration is, from the passes merged so far. */
+/** How far a calibration is, from the passes that are stored merged. */
 export interface MergedPasses {
-  /** What each pass says of the rows it is of. */
+  readonly fit: ReplayedFit;
+  /** What each of those passes says of the rows it is of. */
   readonly rowsDigests: readonly string[];
-  readonly passes: readonly PassStates[];
-  /** The fit, replayed on them. */
-  readonly replay: Replay;
 }
 
-/** Reads every merged pass that the method's fit asks for. Throws `bad-input` naming one that is wrong. */
+/** Feeds a fit with every merged pass that there is. Throws `bad-input` naming one that is wrong. */
 export async function readMergedPasses(
   store: ObjectStore,
   plan: Plan,
@@ -23,32 +21,22 @@ export async function readMergedPasses(
   head: Head,
   signal: AbortSignal,
 ): Promise<MergedPasses> {
-  const passes: PassStates[] = [];
+  const { train, calibration } = plan.inputs;
+  const totalRows = { train: train.samples, calibration: calibration.samples };
+  const fit = new ReplayedFit({ detector, head, totalRows });
   const rowsDigests: string[] = [];
-  for (;;) {
-    const replay = replayPlan(plan, detector, head, passes);
-    if (replay.pass === undefined) return { rowsDigests, passes, replay };
-    const object = await findObject(store, mergedKey(replay.pass), signal);
-    if (object === undefined) return { rowsDigests, passes, replay };
-    const identity = mergedIdentity(replay.pass, stampOf(plan));
-    const header = await readPartialHeader(store, object, identity, signal);
+  while (fit.state.pass !== undefined) {
+    const { pass, statistics } = fit.state;
+    const object = await findObject(store, mergedKey(pass), signal);
+    if (object === undefined) break;
+    const header = await readPartialHeader(store, object, mergedIdentity(pass, stampOf(plan)), signal);
+    fit.resume(await readStates(store, header, statistics, signal));
     rowsDigests.push(header.document.rowsDigest);
-    passes.push(await readStates(store, header, replay.statistics, signal));
   }
+  return { fit, rowsDigests };
 }
 
-/** The fit of a plan's method, as far as the merged passes take it. */
-export function replayPlan(
-  { inputs }: Plan,
-  detector: Detector,
-  head: Head,
-  passes: readonly PassStates[],
-  warn: (sentence: string) => void = () => {},
-): Replay {
-  const totalRows = { train: inputs.train.samples, calibration: inputs.calibration.samples };
-  return replayFit({ detector, head, totalRows, passes, warn });
-}
-
+/** What a merged pass is. */
 export function mergedIdentity(pass: number, stamp: Stamp) {
   return { kind: 'merged', pass, shard: null, stamp } as const;
 }

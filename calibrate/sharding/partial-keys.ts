@@ -44,9 +44,13 @@ export async function listShards(
     const [, index, count] = /\/shard-(\d{5})-of-(\d{5})\.safetensors$/.exec(object.key) ?? [];
     const shard = { index: Number(index), count: Number(count) };
     if (index === undefined || shardKey(pass, shard) !== object.key) {
-      throw new HimplosError('bad-input', `${store.address}: ${object.key} is foreign: no name of a partial`, {
-        hint: 'remove it',
-      });
+      throw new HimplosError(
+        'bad-input',
+        `${store.address}: ${object.key} is foreign: no name of a partial`,
+        {
+          hint: 'remove it',
+        },
+      );
     }
     if (shard.count !== shards || shard.index >= shards) {
       throw new HimplosError(
@@ -73,7 +77,7 @@ export function requireAllShards(
   const what = pass === 0 ? 'the rows' : `pass ${pass}`;
   throw new HimplosError(
     'bad-input',
-    `${address}: ${what} of ${missing.length} of ${shards} shards are missing: ${named}`,
+    `${address}: ${missing.length} of ${shards} shards have not delivered ${what}: ${named}`,
     { hint: `run himplos calibrate … --shard INDEX/${shards} for each of them` },
   );
 }

@@ -13,7 +13,7 @@ import {
   type StreamedTensor,
   writePartial,
 } from './partial-file.ts';
-import type { PassStates } from './replay-fit.ts';
+import type { PassStates } from './replayed-fit.ts';
 
 /** A shard's share of one pass over the training data. */
 export interface ShardPass {

@@ -1,23 +1,19 @@
-import { createHash } from 'node:crypto';
-import { fingerprintHead } from '../../shared/artifact/detector.ts';
-import { HimplosError } from '../../shared/errors.ts';
-import { tensorBytes } from '../../shared/formats/element-types.ts';
-import type { Detector } from '../../shared/methods/contract.ts';
+import type { Detector, Head } from '../../shared/methods/contract.ts';
 import type { Statistic } from '../../shared/statistics/contract.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
 import { labelledRows } from '../calibration/calibrate-detector.ts';
 import type { InputOptions } from '../calibration/gather-inputs.ts';
-import { type OpenInputs, openInputs } from '../calibration/open-inputs.ts';
+import { openInputs } from '../calibration/open-inputs.ts';
 import { countSamples, type Roles } from '../calibration/open-roles.ts';
 import { gatherSet, type Role } from '../features/gather-set.ts';
 import { openWorkspace } from '../features/workspace.ts';
 import type { Io } from '../io.ts';
-import { toolVersion } from '../tool-version.ts';
+import { advancePasses } from './advance-passes.ts';
+import { makePlan } from './make-plan.ts';
 import { readMergedPasses } from './merged-passes.ts';
-import type { PartialIdentity } from './partial-document.ts';
 import { readPartialHeader } from './partial-file.ts';
 import { findObject, shardIdentity, shardKey } from './partial-keys.ts';
-import { agreeOnPlan, digestOf, type Outline, type Plan, stampOf } from './plan.ts';
+import { agreeOnPlan, type Plan, stampOf } from './plan.ts';
 import { writeShardPass } from './reduce-shard.ts';
 import type { Shard } from './shard-index.ts';
 import { partOfShard } from './shard-range.ts';
@@ -47,18 +43,13 @@ export async function runShard(
   const { signal } = io;
   await using resources = new AsyncDisposableStack();
   const opened = await openInputs(options, io, check, resources);
-  const plan = await makePlan(options, opened);
+  const plan = await makePlan({ ...options, method: detector.spec, shards: shard.count }, opened);
   await agreeOnPlan(store, plan, signal);
-  const { replay } = await readMergedPasses(store, plan, detector, opened.head, signal);
-  const statistics = (replay.statistics ?? []).filter(({ over }) => over === 'train');
-  const pass = replay.pass ?? 0;
-  const needsRows = !(await isWritten(store, 0, options, plan, signal));
-  const needsPass = statistics.length > 0 && !(await isWritten(store, pass, options, plan, signal));
-  const done: string[] = [];
-  if (!needsRows && !needsPass) {
-    done.push(`nothing left to do before the next himplos merge: its partials are in ${store.address}`);
-    return done;
+  const { needsRows, pass, statistics } = await findWork(options, plan, opened.head, signal);
+  if (!needsRows && statistics.length === 0) {
+    return ['nothing left to do before himplos merge: its partials are there'];
   }
+  const done: string[] = [];
   const { folder } = resources.use(await openWorkspace(options.cache));
   const recorder = new RowRecorder();
   const gather = async (key: string, role: Role): Promise<NamedSet> => {
@@ -75,7 +66,7 @@ export async function runShard(
     await writeShardRows(store, shardKey(0, shard), identity, { sets, recorder }, signal);
     done.push(`${sets.reduce((rows, { set }) => rows + set.rows, 0)} rows looked at`);
   }
-  if (needsPass) {
+  if (statistics.length > 0) {
     const { set } = train;
     const { blocks } = partOfShard(set.samples, shard);
     const identity = { ...shardIdentity(pass, shard.index, stampOf(plan)), rowsDigest: set.digest };
@@ -87,73 +78,46 @@ export async function runShard(
   return done;
 }
 
-/** Whether a shard has delivered already. Throws `conflict` when something else lies in its place. */
-async function isWritten(
-  store: ObjectStore,
-  pass: number,
-  { shard }: ShardOptions,
+/** What a shard has to do now. */
+interface Work {
+  readonly needsRows: boolean;
+  readonly pass: number;
+  /** Over the training rows; none where there is nothing to do for the pass. */
+  readonly statistics: readonly Statistic<unknown>[];
+}
+
+/**
+ * What is missing of a shard up to the first pass that is not merged. Where that is nothing, passes that all shards have
+ * delivered are merged first, so that arrays of shards may follow each other without a merge in between.
+ */
+async function findWork(
+  { shard, store, detector }: ShardOptions,
   plan: Plan,
+  head: Head,
   signal: AbortSignal,
-): Promise<boolean> {
-  const object = await findObject(store, shardKey(pass, shard), signal);
-  if (object === undefined) return false;
-  const identity: PartialIdentity = shardIdentity(pass, shard.index, stampOf(plan));
-  await readPartialHeader(store, object, identity, signal);
-  return true;
-}
-
-async function makePlan(options: ShardOptions, opened: OpenInputs): Promise<Plan> {
-  const { head, model, preprocessing, classNames, gathering } = opened;
-  const { train, calibration, evaluation, ood } = opened;
-  const outlines = {
-    train: await outlineOf(train),
-    calibration: await outlineOf(calibration),
-    evaluation: evaluation === undefined ? null : await outlineOf(evaluation),
-    ood: [] as (Outline & { name: string })[],
+): Promise<Work> {
+  const isMissing = async (pass: number): Promise<boolean> => {
+    const object = await findObject(store, shardKey(pass, shard), signal);
+    if (object === undefined) return true;
+    await readPartialHeader(store, object, shardIdentity(pass, shard.index, stampOf(plan)), signal);
+    return false;
   };
-  for (const { name, role } of ood) outlines.ood.push({ name, ...(await outlineOf(role)) });
-  const all = [outlines.train, outlines.calibration, outlines.evaluation, ...outlines.ood];
-  const { images } = gathering;
-  return {
-    formatVersion: 1,
-    toolVersion,
-    shards: options.shard.count,
-    head: { classes: head.classes, width: head.width, fingerprint: await fingerprintHead(head), model },
-    parameters: {
-      method: options.detector.spec,
-      tpr: options.tpr,
-      name: options.name,
-      headInput: options.headInput ?? null,
-      allowMissingClasses: options.allowMissingClasses === true,
-      allowOverlap: options.allowOverlap === true,
-      skipBad: options.skipBad === true,
-      preprocessing,
-      images:
-        images !== undefined && all.some((outline) => outline?.kind === 'images')
-          ? { batch: images.extractor.fixedBatch ?? images.batch, device: images.extractor.device }
-          : null,
-      classNames,
-    },
-    inputs: outlines,
+  const needsRows = await isMissing(0);
+  const merged = await readMergedPasses(store, plan, detector, head, signal);
+  const { fit } = merged;
+  const currentWork = async (): Promise<Work> => {
+    const { pass = 0, statistics = [] } = fit.state;
+    const ofTrain = statistics.filter(({ over }) => over === 'train');
+    return { needsRows, pass, statistics: ofTrain.length > 0 && (await isMissing(pass)) ? ofTrain : [] };
   };
-}
-
-async function outlineOf({ name, source }: Role): Promise<Outline> {
-  const { kind } = source;
-  const samples = await countSamples(source);
-  if (samples === 0) {
-    throw new HimplosError('bad-input', `${name} ${source.address}: expected samples, got none`, {
-      hint: 'himplos inspect says what a source holds',
-    });
-  }
-  if (source.kind === 'features') {
-    const { labels } = source;
-    const bytes =
-      labels === undefined ? '' : tensorBytes({ dtype: 'I32', data: labels, shape: [labels.length] });
-    return { kind, samples, digest: createHash('sha256').update(bytes).digest('hex') };
-  }
-  const { classes } = await source.survey();
-  return { kind, samples, digest: digestOf([...classes]) };
+  const work = await currentWork();
+  if (needsRows || work.statistics.length > 0 || fit.state.pass === undefined) return work;
+  using workspace = await openWorkspace(undefined);
+  const { folder } = workspace;
+  const { keep } = await advancePasses({ plan, head, store, merged, folder, signal, isPatient: true });
+  // After the last pass the next one to merge is the merge itself.
+  if (fit.state.pass !== undefined) await keep();
+  return currentWork();
 }
 
 function describeStatistics(statistics: readonly Statistic<unknown>[]): string {

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
 import type {
   FeatureRows,
@@ -53,7 +52,7 @@ function joinImages(sources: readonly ImageSource[]): ImageSource {
         before += count;
         if (part !== undefined && part.first >= part.end) continue;
         for await (const sample of source.samples(part)) {
-          const isWhole = sample.name === basename(source.address); // one image by itself
+          const isWhole = sample.name === source.address; // one image by itself
           yield { ...sample, name: isWhole ? source.address : `${source.address}:${sample.name}` };
         }
       }

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { HimplosError } from '../../shared/errors.ts';
 import { isS3Address } from '../../shared/store/s3-address.ts';
 import type { S3Options } from '../../shared/store/s3-client.ts';
@@ -78,7 +77,7 @@ function openImage(address: string, limits: SourceLimits): Walk {
   return async function* (): AsyncGenerator<Finding> {
     yield {
       kind: 'image',
-      name: basename(address),
+      name: address,
       label: undefined,
       labelFrom: 'folder',
       read: () => readBoundedFile(address, limits.imageBytes),

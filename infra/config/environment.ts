@@ -128,8 +128,8 @@ const recalibration = (now: Date) =>
       isEnabled: z.boolean().default(true),
       /** Size of the array job of each phase; AWS Batch takes 2 to 10,000. */
       shards: whole(2, 10_000),
-      /** Passes over the data: what the method's statistics take, and one for the calibration scores. */
-      phases: whole(1, 8).default(2),
+      /** Passes over the training data that the method takes: HIMPLoS one, ViM two. */
+      phases: whole(1, 8).default(1),
       compute: shardCompute,
       /** `build` makes it from infra/container; otherwise one of the account's own registry. */
       image: z
@@ -143,7 +143,7 @@ const recalibration = (now: Date) =>
         .default('build'),
       /** What `himplos calibrate` is given; file names are those below `input/<detector>/` in the bucket. */
       calibrate: z.array(z.string().min(1).max(500)).min(1).max(100),
-      /** What `himplos merge` is given, beside the partials. */
+      /** What `himplos merge` is given, beside the partials: the model or head that the shards had. */
       merge: z.array(z.string().min(1).max(500)).max(100).default([]),
       gates: gates.default({}),
       timeoutHours: whole(1, 24).default(6),

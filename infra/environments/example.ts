@@ -19,5 +19,6 @@ export const environment: EnvironmentInput = {
     shards: 4,
     compute: { type: 'fargate', cpus: 4, memoryGibibytes: 16, diskGibibytes: 50 },
     calibrate: ['--model', 'model.onnx', '--train', 'train.tar', '--calibration', 'calibration.tar'],
+    merge: ['--model', 'model.onnx'],
   },
 };

@@ -12,6 +12,7 @@ import {
   makeManifest,
 } from '../artifact/manifest.ts';
 import { HimplosError } from '../errors.ts';
+import { PART_BYTES } from './body-parts.ts';
 import { removeEmptyFolders, syncFolder, writeDurably } from './file-change.ts';
 import { hasCode, storageError, throwIfAborted } from './file-errors.ts';
 import { readWholeFile, streamFile } from './file-reading.ts';
@@ -28,7 +29,7 @@ export function openArtifactFolder(folder: string): ArtifactReader {
 /** One file of such a folder as a stream, unchecked. */
 export function artifactFileBody(folder: string, { name, bytes }: ManifestEntry): StreamBody {
   async function* open(): AsyncGenerator<Uint8Array> {
-    yield* (await streamFile(join(folder, name))).chunks;
+    yield* (await streamFile(join(folder, name), undefined, PART_BYTES)).chunks;
   }
   return { bytes, open };
 }

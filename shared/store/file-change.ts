@@ -7,7 +7,7 @@ import { hasCode, storageError, throwIfAborted } from './file-errors.ts';
 import { bodyBytes, bodyChunks, type ObjectBody } from './object-store.ts';
 
 /** Folder below the store's root for files under way and for locks; keys never start with a dot. */
-export const STAGING = '.staging';
+const STAGING = '.staging';
 
 /** A lock that has not changed hands for this long belongs to a process that died. */
 const STALE_LOCK_MS = 2000;

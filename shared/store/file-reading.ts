@@ -38,10 +38,14 @@ export function readFileRange(
 }
 
 /** A file as a stream. The file stays open until the iteration ends, however it ends: callers must iterate. */
-export async function streamFile(path: string, signal?: AbortSignal): Promise<StoredStream> {
+export async function streamFile(
+  path: string,
+  signal?: AbortSignal,
+  chunkBytes: number = CHUNK_BYTES,
+): Promise<StoredStream> {
   throwIfAborted(signal);
   const { file, size } = await openFile(path);
-  return { bytes: size, chunks: chunksOf(file, path, size, signal) };
+  return { bytes: size, chunks: chunksOf(file, path, size, chunkBytes, signal) };
 }
 
 /** SHA-256 of a file's content and its length, or undefined where there is no such file. */
@@ -64,11 +68,12 @@ async function* chunksOf(
   file: FileHandle,
   path: string,
   size: number,
+  chunkBytes: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   try {
-    for (let at = 0; at < size; at += CHUNK_BYTES) {
-      yield await readBytes(file, path, at, Math.min(at + CHUNK_BYTES, size), signal);
+    for (let at = 0; at < size; at += chunkBytes) {
+      yield await readBytes(file, path, at, Math.min(at + chunkBytes, size), signal);
     }
   } catch (error) {
     throw storageError(error, `reading ${path}`);

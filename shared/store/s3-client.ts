@@ -1,5 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { HimplosError } from '../errors.ts';
+import { PART_BYTES } from './body-parts.ts';
 import { parseS3Address, type S3Address } from './s3-address.ts';
 import { defaultRetries, type RetryPolicy } from './s3-retries.ts';
 
@@ -37,7 +38,6 @@ export interface S3Place extends S3Address {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-const DEFAULT_PART_BYTES = 8 * 1024 * 1024;
 
 /** Prepares a client; nothing is sent yet. Throws `bad-usage` for an address or endpoint that cannot be one. */
 export function connectS3(address: string, options: S3Options = {}): S3Place {
@@ -67,7 +67,7 @@ export function connectS3(address: string, options: S3Options = {}): S3Place {
     client,
     retries: { ...defaultRetries, ...options.retries },
     withChecksums,
-    partBytes: options.partBytes ?? DEFAULT_PART_BYTES,
+    partBytes: options.partBytes ?? PART_BYTES,
     encryption:
       kmsKey === undefined
         ? {}

@@ -14,7 +14,7 @@ describe('what is no source', () => {
     ['nowhere.npy', 'not-found'],
     ['nowhere.safetensors', 'not-found'],
     ['nowhere.tar.gz', 'not-found'],
-    ['s3://bucket/data.tar', 'unsupported'],
+    ['gs://bucket/data.tar', 'unsupported'],
   ])('%s is refused', async (address, code) => {
     const error = await rejectionOf(openSource(address));
     expect(error).toMatchObject({ code, message: expect.stringContaining(address) });
@@ -34,8 +34,8 @@ describe('what is no source', () => {
 });
 
 it('one image is a source', async () => {
-  const source = await openImages(await temporaryFile('a.png', 'A'));
-  expect(await listImages(source)).toEqual(['a.png=-:A']);
+  const path = await temporaryFile('a.png', 'A');
+  expect(await listImages(await openImages(path))).toEqual([`${path}=-:A`]);
 });
 
 describe('an aborted signal', () => {

@@ -42,7 +42,14 @@ describe('calibrate on images', () => {
   it('writes a whole detector and says what it is worth', async () => {
     const { out, stdout, stderr } = await calibrate('--ood', `grey=${problem.ood}`);
     expect(listBelow(out)).toEqual([
-      ...['detector.onnx', 'detector.safetensors', 'evaluation.safetensors', 'manifest.json', 'report.json'],
+      ...[
+        'detector.onnx',
+        'detector.safetensors',
+        'evaluation.safetensors',
+        'manifest.json',
+        'report.html',
+        'report.json',
+      ],
     ]);
     const { version, document } = await loadDetector(openArtifactFolder(out));
     expect(stdout).toContain(`version    ${version}\n`);

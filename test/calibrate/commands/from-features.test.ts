@@ -70,7 +70,13 @@ describe.skipIf(!hasRealData)(`the CIFAR-10 benchmark from features (${needsData
     const options = ['--mask-percentile', '50', '--clip', '1.0', '--name', 'cifar10', ...measured];
     await runWell(calibrate(again, ...options, '--threads', '1'));
     expect(bytes(again).equals(bytes(fixed))).toBe(true);
-    for (const file of ['detector.onnx', 'evaluation.safetensors', 'manifest.json', 'report.json']) {
+    for (const file of [
+      'detector.onnx',
+      'evaluation.safetensors',
+      'manifest.json',
+      'report.html',
+      'report.json',
+    ]) {
       expect(readFileSync(join(again, file)).equals(readFileSync(join(fixed, file)))).toBe(true);
     }
     expect(bytes(percentile).equals(bytes(fixed))).toBe(false);

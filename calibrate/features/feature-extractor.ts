@@ -12,7 +12,7 @@ export interface FeatureExtractor extends AsyncDisposable {
   /** Batch size that the graph demands, where it demands one. */
   readonly fixedBatch: number | null;
   /** Penultimate features of a batch of images, rows × L. Throws `bad-model` or `bad-input`. */
-  featuresOf(images: ImageBatch): Promise<Float32Array>;
+  featuresOf(images: Pick<ImageBatch, 'rows' | 'height' | 'width' | 'tensor'>): Promise<Float32Array>;
 }
 
 /**

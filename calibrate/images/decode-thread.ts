@@ -28,9 +28,10 @@ export class DecodeThread {
   constructor() {
     this.#worker = new Worker(PROGRAM, {
       execArgv: [], // options for this process's own program (--eval, --input-type) are none for the thread's
-      // Decoded images die young and are counted by few bytes on the heap: with the default, 5,000 images of 32 × 32
-      // leave 100 MB more behind than 1,000 do, with this 35 MB.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      // Decoded images are counted by few bytes on the heap, so that with the defaults many dead ones wait to be
+      // collected: 5,000 images of 32 × 32 leave 100 MB more behind than 1,000 do; with a small young generation 35 MB,
+      // with a bounded old one as well 7 MB. Pixels lie outside the heap: 64 megapixels pass with 16 MB for the old one.
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 },
     });
     this.#worker.on('message', (result: DecodeResult) => this.#settle(result));
     this.#worker.on('messageerror', (cause) => this.#fail(cause));

@@ -43,9 +43,9 @@ export function principalPlane(features: Float32Array, rows: number, width: numb
 function centre(features: Float32Array, rows: number, width: number): Float64Array {
   const centred = Float64Array.from(features.subarray(0, rows * width));
   for (let l = 0; l < width; l++) {
-    let mean = 0;
-    for (let row = 0; row < rows; row++) mean += centred[row * width + l]! / rows;
-    for (let row = 0; row < rows; row++) centred[row * width + l]! -= mean;
+    let sum = 0;
+    for (let row = 0; row < rows; row++) sum += centred[row * width + l]!;
+    for (let row = 0; row < rows; row++) centred[row * width + l]! -= sum / rows;
   }
   return centred;
 }

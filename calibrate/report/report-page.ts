@@ -70,6 +70,15 @@ function reportSections(data: ReportData): Section[] {
   const heading = sweep === undefined ? 'Methods' : 'Points';
   return [
     ...(threshold === undefined ? [] : [{ id: 'promise', title: 'What γ promises', body: promise(data) }]),
+    ...(sweep === undefined || sweep.sweep.axes.length > 2
+      ? []
+      : [
+          {
+            id: 'sweep',
+            title: 'Over the parameters',
+            body: html`<div class="charts">${sweepCharts(sweep)}</div>`,
+          },
+        ]),
     {
       id: 'figures',
       title: 'Figures',
@@ -81,15 +90,6 @@ function reportSections(data: ReportData): Section[] {
         notes(results),
       ],
     },
-    ...(sweep === undefined || sweep.sweep.axes.length > 2
-      ? []
-      : [
-          {
-            id: 'sweep',
-            title: 'Over the parameters',
-            body: html`<div class="charts">${sweepCharts(sweep)}</div>`,
-          },
-        ]),
     { id: 'scores', title: 'Scores', body: html`<div class="charts">${scoreCharts(data)}</div>` },
     { id: 'features', title: 'Features', body: html`<div class="charts">${featureCharts(data)}</div>` },
     ...(ablation === undefined

@@ -1,20 +1,30 @@
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
 import { errorAnswer } from '../../shared/protocol/error-answer.ts';
 import { readScoreDocument } from '../../shared/protocol/score-request.ts';
 import type { createApp } from '../http/app.ts';
 import { refusedRequest } from '../http/refused-request.ts';
 import { answerRequest } from '../http/score.ts';
+import type { ServingDetector } from '../http/service.ts';
 import type { DetectorCache } from '../runtime/detector-cache.ts';
 import { fromResponse, isHttpEvent, toRequest } from '../runtime/http-event.ts';
 import type { Telemetry } from '../runtime/telemetry.ts';
 
 export type LambdaHandler = (event: unknown, context: Context) => Promise<unknown>;
 
-/** Scores embeddings: HTTP events of a Function URL or an HTTP API, and our own JSON by direct invocation. */
+/** Answers the document of a direct invocation. Throws as the routes of the application do. */
+export type AnswerDocument = (serving: ServingDetector, event: unknown) => ScoreAnswer | Promise<ScoreAnswer>;
+
+/**
+ * Scores what HTTP events of a Function URL or an HTTP API bring, and our own JSON by direct invocation.
+ * @param answerDocument the document that `POST /v1/score` takes without it
+ */
 export function createHandler(
   app: ReturnType<typeof createApp>,
   cache: DetectorCache,
   telemetry: Telemetry,
+  answerDocument: AnswerDocument = (serving, event) =>
+    answerRequest(serving, readScoreDocument(event, serving.contents.head.width), telemetry),
 ): LambdaHandler {
   return async (event, context) => {
     telemetry.begin(context.awsRequestId);
@@ -34,12 +44,10 @@ export function createHandler(
     return fromResponse(response);
   }
 
-  /** A direct invocation: the document that `POST /v1/score` takes; errors come as `{"error": …}`. */
+  /** A direct invocation; errors come as `{"error": …}`. */
   async function invoke(event: unknown): Promise<unknown> {
     try {
-      const serving = await cache.acquire();
-      const request = readScoreDocument(event, serving.contents.head.width);
-      return answerRequest(serving, request, telemetry);
+      return await answerDocument(await cache.acquire(), event);
     } catch (error) {
       const { status, body } = errorAnswer(error);
       telemetry.failed(error, status);

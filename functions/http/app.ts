@@ -20,13 +20,30 @@ export interface AppOptions {
   readonly source: DetectorSource;
   readonly observer: Observer;
   readonly toolVersion: string;
+  /** Bound on a request's body; what a Lambda event can hold without it. */
+  readonly maxBodyBytes?: number;
+  /** Further routes; they come with the same errors, bounds and refusals. */
+  readonly routes?: readonly AddRoutes[];
+}
+
+/** Adds routes to the application. */
+export type AddRoutes = (app: Hono, parts: AppParts) => void;
+
+/** What further routes may use. */
+export interface AppParts {
+  readonly observer: Observer;
+  /** The detector, and the body while it loads. */
+  receive(c: Context): Promise<[ServingDetector, Uint8Array]>;
+  /** Does some work and tells the observer how long it took. */
+  timed<T>(stage: Parameters<Observer['stage']>[0], work: () => T): T;
 }
 
 /**
  * The HTTP interface: web-standard Request to Response, the same on Lambda and on a local server. Every answer of a
  * scoring route names the artifact version; every error has a code, a message and, where there is one, a hint.
  */
-export function createApp({ model, source, observer, toolVersion }: AppOptions): Hono {
+export function createApp(options: AppOptions): Hono {
+  const { model, source, observer, toolVersion, maxBodyBytes = MAX_BODY_BYTES, routes = [] } = options;
   const app = new Hono();
 
   app.post('/v1/score', async (c) => {
@@ -97,9 +114,11 @@ export function createApp({ model, source, observer, toolVersion }: AppOptions):
   app.get('/openapi.json', async (c) => {
     // Useful without a detector too.
     const serving = await source.acquire().catch(() => undefined);
-    return c.json(openapiFor(model, serving?.contents.head.width));
+    const hasPath = (path: string) => app.routes.some((route) => route.path === path);
+    return c.json(openapiFor(model, serving?.contents.head.width, hasPath));
   });
   app.get('/', (c) => c.html(documents.html));
+  for (const add of routes) add(app, { observer, receive, timed });
 
   refuseOtherMethods(app);
   app.notFound((c) => respondTo(c, unknownAddress(c)));
@@ -109,7 +128,7 @@ export function createApp({ model, source, observer, toolVersion }: AppOptions):
   /** The detector, and the body while it loads. */
   async function receive(c: Context): Promise<[ServingDetector, Uint8Array]> {
     const started = performance.now();
-    const [serving, body] = await Promise.all([source.acquire(), readBody(c)]);
+    const [serving, body] = await Promise.all([source.acquire(), readBody(c, maxBodyBytes)]);
     observer.stage('acquire', performance.now() - started);
     return [serving, body];
   }
@@ -174,16 +193,16 @@ function refuseOtherMethods(app: Hono): void {
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** The body, refused as soon as it is known to be too large. */
-async function readBody(c: Context): Promise<Uint8Array> {
+async function readBody(c: Context, maxBytes: number): Promise<Uint8Array> {
   const announced = Number(c.req.header('content-length') ?? 0);
-  if (announced > MAX_BODY_BYTES) throw tooLarge(announced);
+  if (announced > maxBytes) throw tooLarge(announced, maxBytes);
   const body = new Uint8Array(await c.req.arrayBuffer());
-  if (body.length > MAX_BODY_BYTES) throw tooLarge(body.length);
+  if (body.length > maxBytes) throw tooLarge(body.length, maxBytes);
   return body;
 }
 
-function tooLarge(bytes: number): HimplosError {
-  return new HimplosError('too-large', `request: expected at most ${MAX_BODY_BYTES} bytes, got ${bytes}`, {
+function tooLarge(bytes: number, maxBytes: number): HimplosError {
+  return new HimplosError('too-large', `request: expected at most ${maxBytes} bytes, got ${bytes}`, {
     hint: 'send the samples in several requests',
   });
 }

@@ -1,4 +1,7 @@
+import { histogramOf } from './histogram.ts';
 import type { ServingDetector } from './service.ts';
+
+const HISTOGRAM_BINS = 40;
 
 /** What `GET /v1/detector` sends: what a caller must know to use the detector and judge its answers. */
 export function describeDetector(name: string, serving: ServingDetector): object {
@@ -10,6 +13,7 @@ export function describeDetector(name: string, serving: ServingDetector): object
     gamma: serving.gamma,
     tpr: document.threshold.tpr,
     calibration_scores: document.threshold.calibrationScores,
+    calibration_histogram: histogramOf(serving.calibrationScores, HISTOGRAM_BINS),
     width: document.width,
     classes: document.classes,
     class_names: document.classNames,
@@ -17,6 +21,7 @@ export function describeDetector(name: string, serving: ServingDetector): object
     metrics: document.metrics,
     warnings: document.warnings,
     tool_version: document.toolVersion,
+    takes_images: serving.images !== undefined,
     engine: serving.scorer.engine,
     confirmed_at: new Date(serving.confirmedAtMs).toISOString(),
   };

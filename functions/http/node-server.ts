@@ -2,19 +2,25 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { MAX_BODY_BYTES } from '../../shared/protocol/limits.ts';
 import { refusedRequest } from './refused-request.ts';
 
-/** Serves a web-standard application with node:http, for machines of one's own and for tests. */
-export function createNodeServer(fetch: (request: Request) => Response | Promise<Response>): Server {
+type Fetch = (request: Request) => Response | Promise<Response>;
+
+/**
+ * Serves a web-standard application with node:http, for machines of one's own and for tests.
+ * @param maxBodyBytes the application's bound: no more of a body is kept
+ */
+export function createNodeServer(fetch: Fetch, maxBodyBytes: number = MAX_BODY_BYTES): Server {
   return createServer((incoming, outgoing) => {
-    answer(fetch, incoming, outgoing).catch(() => outgoing.destroy());
+    answer(fetch, maxBodyBytes, incoming, outgoing).catch(() => outgoing.destroy());
   });
 }
 
 async function answer(
-  fetch: (request: Request) => Response | Promise<Response>,
+  fetch: Fetch,
+  maxBodyBytes: number,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const body = await readBody(incoming);
+  const body = await readBody(incoming, maxBodyBytes);
   const request = toRequest(incoming, body);
   const response = request === undefined ? refusedRequest(incoming.method ?? '') : await fetch(request);
   const payload = Buffer.from(await response.arrayBuffer());
@@ -24,11 +30,11 @@ async function answer(
 }
 
 /** The body; of one that is too large, just enough for the application to see that it is. */
-async function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
+async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    if (bytes > MAX_BODY_BYTES) continue;
+    if (bytes > maxBytes) continue;
     chunks.push(chunk);
     bytes += chunk.length;
   }

@@ -2,16 +2,25 @@ import documents from './api-documents.json' with { type: 'json' };
 
 /**
  * The OpenAPI document of one server: with the name of its model, and the width of its samples (undefined while it has
- * no detector).
+ * no detector), and without `/v1/images` where the server has no such route.
  */
-export function openapiFor(model: string, width: number | undefined): object {
+export function openapiFor(
+  model: string,
+  width: number | undefined,
+  hasPath: (path: string) => boolean,
+): object {
   const { openapi } = documents;
+  const { [IMAGES]: images, ...others } = openapi.paths;
+  const paths = hasPath(IMAGES) ? { [IMAGES]: images, ...others } : others;
   const { schemas, parameters } = openapi.components;
   const Sample =
     width === undefined ? schemas.Sample : { ...schemas.Sample, minItems: width, maxItems: width };
   const Name = { ...parameters.Name, schema: { ...parameters.Name.schema, enum: [model] } };
   return {
     ...openapi,
+    paths,
     components: { schemas: { ...schemas, Sample }, parameters: { ...parameters, Name } },
   };
 }
+
+const IMAGES = '/v1/images';

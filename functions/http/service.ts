@@ -8,8 +8,21 @@ export interface ServingDetector extends AnswerContext {
   readonly contents: DetectorContents;
   readonly detector: Detector;
   readonly scorer: FeatureScorer;
+  /** Turns images into features; absent where only features are scored, or the detector has no model. */
+  readonly images?: ImageModel | undefined;
   /** When the channel last confirmed this version: milliseconds since 1970. */
   readonly confirmedAtMs: number;
+}
+
+/** A detector's classifier up to the features that its scorer takes. */
+export interface ImageModel {
+  /**
+   * Decodes, preprocesses and runs encoded images.
+   * @returns rows × L, in the order of the images
+   * Throws, naming the image by its position: `bad-input`, `unsupported` or `too-large` for one that cannot be used;
+   * `too-large` when they take longer than `budgetMs`; `bad-model` when the model itself fails.
+   */
+  featuresOf(images: readonly Uint8Array[], budgetMs: number): Promise<Float32Array>;
 }
 
 /** Where requests get the detector from. */
@@ -22,6 +35,6 @@ export interface DetectorSource {
 export interface Observer {
   scored(serving: ServingDetector, scores: Scores, rows: number): void;
   /** How long a stage of a request took. */
-  stage(name: 'acquire' | 'parse' | 'score' | 'respond', milliseconds: number): void;
+  stage(name: 'acquire' | 'parse' | 'images' | 'score' | 'respond', milliseconds: number): void;
   failed(error: unknown, status: number): void;
 }

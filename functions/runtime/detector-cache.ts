@@ -9,7 +9,7 @@ import {
 } from '../../shared/store/channels.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
 import type { DetectorSource, ServingDetector } from '../http/service.ts';
-import { loadServing } from './load-serving.ts';
+import { type LoadImages, loadServing } from './load-serving.ts';
 
 export interface CacheOptions extends ChannelAddress {
   readonly openStore: () => ObjectReader;
@@ -17,6 +17,8 @@ export interface CacheOptions extends ChannelAddress {
   readonly refreshMs: number;
   readonly maxStaleMs: number;
   readonly loadTimeoutMs: number;
+  /** Loads the version's image model, where images are scored. */
+  readonly loadImages?: LoadImages;
 }
 
 /** Awaited at most for news of the channel, after an answer is ready. */
@@ -87,7 +89,7 @@ export class DetectorCache implements DetectorSource {
   }
 
   async #load(signal: AbortSignal): Promise<void> {
-    const { detector, channel, kernel } = this.#options;
+    const { detector, channel } = this.#options;
     try {
       // Nothing is awaited before the request is out: at start-up, awaiting would mean after all modules are loaded.
       const store = this.#openStore();
@@ -97,7 +99,7 @@ export class DetectorCache implements DetectorSource {
           hint: 'promote a version to it: himplos promote',
         });
       }
-      this.#current = { serving: await loadServing(store, detector, state, kernel, signal), state };
+      this.#current = { serving: await loadServing(store, detector, state, this.#options, signal), state };
       this.#checkedAtMs = Date.now();
     } catch (error) {
       throw notReady(error);
@@ -120,7 +122,7 @@ export class DetectorCache implements DetectorSource {
 
   /** Confirms the current version, or replaces it in one assignment once its successor is whole. */
   async #revalidate(signal: AbortSignal, onChange: () => void): Promise<void> {
-    const { detector, kernel } = this.#options;
+    const { detector } = this.#options;
     const { serving, state } = this.#current!;
     const store = this.#openStore();
     const news = await readChannelIfChanged(store, this.#options, state, { signal });
@@ -130,7 +132,7 @@ export class DetectorCache implements DetectorSource {
       return;
     }
     onChange();
-    this.#current = { serving: await loadServing(store, detector, news, kernel, signal), state: news };
+    this.#current = { serving: await loadServing(store, detector, news, this.#options, signal), state: news };
   }
 
   /** Past the longest staleness nothing is served that the store has not just confirmed. */

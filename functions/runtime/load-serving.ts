@@ -9,12 +9,21 @@ import { findDetector } from '../../shared/methods/registry.ts';
 import type { ChannelState } from '../../shared/store/channels.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
 import { versionKey } from '../../shared/store/versions.ts';
-import type { ServingDetector } from '../http/service.ts';
+import type { ImageModel, ServingDetector } from '../http/service.ts';
 
 /** Banks of training features have no place in a function; a head of 32,768 × 2,048 with prototypes still fits. */
 const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
 const ATTEMPTS = 3;
 const LONGEST_PAUSE_MS = 200;
+
+/** Loads what a version needs besides its detector to score images; undefined where it cannot. */
+export type LoadImages = (
+  store: ObjectReader,
+  detector: string,
+  state: ChannelState,
+  contents: Promise<DetectorContents>,
+  signal: AbortSignal,
+) => Promise<ImageModel | undefined>;
 
 /**
  * Loads the version a channel points to, checks all of it and prepares its scorer. What arrives damaged is fetched
@@ -23,33 +32,46 @@ const LONGEST_PAUSE_MS = 200;
 export async function loadServing(
   store: ObjectReader,
   detector: string,
-  { document }: ChannelState,
-  kernel: Promise<KernelModule | undefined>,
+  state: ChannelState,
+  parts: { readonly kernel: Promise<KernelModule | undefined>; readonly loadImages?: LoadImages },
   signal: AbortSignal,
 ): Promise<ServingDetector> {
-  const { version } = document;
+  const { version } = state.document;
   for (let attempt = 1; ; attempt++) {
     try {
-      const loaded = await fetchDetector(store, detector, version, signal);
-      const method = findDetector(loaded.document.method);
-      const fitted = { detector: method, head: loaded.head, tensors: loaded.tensors };
-      return {
-        version,
-        method: loaded.document.method,
-        gamma: loaded.document.threshold.gamma,
-        classNames: loaded.document.classNames,
-        calibrationScores: loaded.calibrationScores,
-        contents: loaded,
-        detector: method,
-        scorer: prepareScorer(fitted, await kernel),
-        confirmedAtMs: Date.now(),
-      };
+      const contents = fetchDetector(store, detector, version, signal);
+      const [loaded, images] = await Promise.all([
+        contents,
+        parts.loadImages?.(store, detector, state, contents, signal),
+      ]);
+      return { ...prepareServing(version, loaded, await parts.kernel), images };
     } catch (error) {
       const isDamage = error instanceof HimplosError && error.code === 'bad-artifact';
       if (!isDamage || attempt === ATTEMPTS || signal.aborted) throw error;
       await delay(Math.random() * LONGEST_PAUSE_MS * attempt, undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+/** A decoded version, ready to score features. */
+export function prepareServing(
+  version: string,
+  contents: DetectorContents,
+  kernel: KernelModule | undefined,
+): ServingDetector {
+  const { document, head, tensors, calibrationScores } = contents;
+  const detector = findDetector(document.method);
+  return {
+    version,
+    method: document.method,
+    gamma: document.threshold.gamma,
+    classNames: document.classNames,
+    calibrationScores,
+    contents,
+    detector,
+    scorer: prepareScorer({ detector, head, tensors }, kernel),
+    confirmedAtMs: Date.now(),
+  };
 }
 
 /** A version is named after the SHA-256 of its detector, so that is all it takes to verify it. */

@@ -15,6 +15,8 @@ export interface DefinitionOptions {
   /** Below it every run keeps its partials: `s3://bucket/prefix`, without a slash at the end. */
   readonly work: string;
   readonly timeoutHours: number;
+  /** `aws`, or another partition's name. */
+  readonly partition: string;
 }
 
 /** Exit statuses of a job: see infra/container/job.ts. */
@@ -36,11 +38,12 @@ const PATIENTLY = {
  * An array of shards for each phase, then merge and publish, then gates and promotion. Every way it ends but
  * "Unchanged" is told to the topic. A failed gate is a decision, not a failure: the execution succeeds.
  */
-export function pipelineDefinition({ shards, phases, work, timeoutHours }: DefinitionOptions): Definition {
-  const partials = `States.Format('${work}/{}', $$.Execution.Name)`;
+export function pipelineDefinition(options: DefinitionOptions): Definition {
+  const { shards, phases, work, timeoutHours, partition } = options;
+  const run = { partition, partials: `States.Format('${work}/{}', $$.Execution.Name)` };
   const phase = (number: number): [string, State] => [
     phaseName(number),
-    batchTask('Shard', partials, {
+    batchTask('Shard', run, {
       ArrayProperties: { Size: shards },
       // Batch has retried each shard; what is left may be a bad hour. Shards that are done cost no second time.
       Retry: [PATIENTLY, { ErrorEquals: ['States.TaskFailed'], IntervalSeconds: 300, MaxAttempts: 1 }],
@@ -54,7 +57,7 @@ export function pipelineDefinition({ shards, phases, work, timeoutHours }: Defin
     TimeoutSeconds: timeoutHours * 3600,
     States: {
       ...Object.fromEntries(Array.from({ length: phases }, (_, i) => phase(i + 1))),
-      Merge: batchTask('Merge', partials, {
+      Merge: batchTask('Merge', run, {
         Retry: [PATIENTLY],
         Catch: caughtBy('Read why merge failed'),
         Next: 'Promote',
@@ -65,7 +68,7 @@ export function pipelineDefinition({ shards, phases, work, timeoutHours }: Defin
         Choices: [{ ...exitedWith(REFUSED), Next: 'Report a refused merge' }],
         Default: 'Report a failure',
       },
-      Promote: batchTask('Promote', partials, {
+      Promote: batchTask('Promote', run, {
         Retry: [PATIENTLY],
         Catch: caughtBy('Read why nothing was promoted'),
         Next: 'Report the promotion',
@@ -80,21 +83,25 @@ export function pipelineDefinition({ shards, phases, work, timeoutHours }: Defin
         Default: 'Report a failure',
       },
       'Report the promotion': report(
+        partition,
         'promoted',
         `A new version of ${filled('Detector')} has passed its gates and is served by the channel ${filled('Channel')}.`,
         'Promoted',
       ),
       'Report failed gates': report(
+        partition,
         'not promoted',
         `A new version of ${filled('Detector')} has failed a gate: ${filled('Channel')} is as it was. The version is in the channel candidate; the log of the job says which gate.`,
         'Not promoted',
       ),
       'Report a refused merge': report(
+        partition,
         'merge refused',
         `The partials of ${filled('Detector')} do not belong together, or some are missing: nothing was published. The log of the job names the shard.`,
         'Merge refused',
       ),
       'Report a failure': report(
+        partition,
         'recalibration failed',
         `Recalibration of ${filled('Detector')} failed; ${filled('Channel')} is as it was.`,
         'Failed',
@@ -120,7 +127,7 @@ function filled(name: string): string {
 /** Runs a job and waits for it. */
 function batchTask(
   kind: 'Shard' | 'Merge' | 'Promote',
-  partials: string,
+  { partition, partials }: { readonly partition: string; readonly partials: string },
   {
     ArrayProperties,
     ...flow
@@ -128,7 +135,7 @@ function batchTask(
 ): State {
   return {
     Type: 'Task',
-    Resource: `arn:${filled('Partition')}:states:::batch:submitJob.sync`,
+    Resource: `arn:${partition}:states:::batch:submitJob.sync`,
     Parameters: {
       JobName: `himplos-${kind.toLowerCase()}`,
       JobQueue: filled(`${kind}Queue`),
@@ -179,10 +186,10 @@ function exitedWith(status: number) {
   };
 }
 
-function report(subject: string, text: string, next: string): State {
+function report(partition: string, subject: string, text: string, next: string): State {
   return {
     Type: 'Task',
-    Resource: `arn:${filled('Partition')}:states:::sns:publish`,
+    Resource: `arn:${partition}:states:::sns:publish`,
     Parameters: {
       TopicArn: filled('Topic'),
       Subject: `himplos: ${subject}`,

@@ -48,7 +48,12 @@ export class Recalibration extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const role = this.#role(queues, jobs, notices);
-    const definition = pipelineDefinition({ ...config, work: `s3://\${Bucket}/${work.slice(0, -1)}` });
+    const { partition } = Stack.of(this);
+    const definition = pipelineDefinition({
+      ...config,
+      partition,
+      work: `s3://\${Bucket}/${work.slice(0, -1)}`,
+    });
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       definitionBody: DefinitionBody.fromString(JSON.stringify(definition)),
       definitionSubstitutions: {
@@ -62,7 +67,6 @@ export class Recalibration extends Construct {
         ShardJob: jobs.shard.jobDefinitionArn,
         MergeJob: jobs.merge.jobDefinitionArn,
         PromoteJob: jobs.promote.jobDefinitionArn,
-        Partition: Stack.of(this).partition,
       },
       role,
       tracingEnabled: true,

@@ -96,13 +96,15 @@ function readBinary(body: Uint8Array, width: number): FeatureBatch {
   return isNpy ? featuresFromNpy(body, width) : featuresFromBytes(body, width);
 }
 
-function readDetail(value: unknown, where: string): boolean {
+/** Reads `detail`: `full` or `none`. Throws `bad-input`. */
+export function readDetail(value: unknown, where: string): boolean {
   if (value === undefined || value === 'none') return false;
   if (value === 'full') return true;
   throw badRequest(`${where}: expected full or none, got ${describe(value)}`);
 }
 
-function readRate(value: unknown, where: string, shown: unknown): number | undefined {
+/** Reads `fdr`, a number between 0 and 1; undefined stays undefined. Throws `bad-input` quoting `shown`. */
+export function readRate(value: unknown, where: string, shown: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && value > 0 && value < 1) return value;
   throw badRequest(`${where}: expected a number between 0 and 1, got ${describe(shown)}`);

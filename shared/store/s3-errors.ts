@@ -74,7 +74,7 @@ export function s3Error(error: unknown, what: string, attempts = 1): HimplosErro
   if (isChecksumMismatch(error)) {
     return fail('bad-artifact', 'its bytes do not have its checksum', 'it is damaged: write it again');
   }
-  if (name === 'CredentialsProviderError' || /credential/i.test(messageOf(error))) {
+  if (name === 'CredentialsProviderError' || (status === undefined && /credential/i.test(messageOf(error)))) {
     return fail(
       'unavailable',
       'there are no usable credentials',

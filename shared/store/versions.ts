@@ -160,7 +160,10 @@ export async function verifyVersion(
   return problems;
 }
 
-/** Removes a version. The manifest goes first: a crash leaves an unfinished version, not a damaged one. */
+/**
+ * Removes a version, and whatever else lies in its place. The manifest goes first: a crash leaves an unfinished version,
+ * not a damaged one.
+ */
 export async function deleteVersion(
   store: ObjectStore,
   detector: string,
@@ -169,6 +172,9 @@ export async function deleteVersion(
 ): Promise<void> {
   for (const name of [MANIFEST_FILE, ...ARTIFACT_FILES] as const) {
     await store.delete(versionKey(detector, version, name), options);
+  }
+  for await (const { key } of store.list(versionFolder(detector, version), options)) {
+    await store.delete(key, options);
   }
 }
 

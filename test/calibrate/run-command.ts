@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly stop?: AbortController;
   /** Sees results as they are written. */
   readonly onStdout?: (text: string) => void;
+  /** Environment variables that the command sees; none without it. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Whether stderr is a terminal of 80 columns. */
   readonly isTerminal?: boolean;
 }
@@ -24,7 +26,7 @@ export interface CommandOptions {
 /** Runs the command-line tool in this process, its streams caught. */
 export async function runCommand(
   argv: readonly string[],
-  { stop = new AbortController(), onStdout, isTerminal = false }: CommandOptions = {},
+  { stop = new AbortController(), onStdout, isTerminal = false, env = {} }: CommandOptions = {},
 ): Promise<CommandResult> {
   let stdout = '';
   let stderr = '';
@@ -42,7 +44,7 @@ export async function runCommand(
         stderr += text;
       },
     },
-    env: {},
+    env,
     signal: stop.signal,
   });
   return { status, stdout, stderr };

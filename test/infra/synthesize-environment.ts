@@ -1,6 +1,8 @@
 import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Validations } from 'aws-cdk-lib';
+import type { Node } from 'constructs';
 import { buildEmbeddings } from '../../functions/build/functions.ts';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import type { EnvironmentInput } from '../../infra/config/environment.ts';
@@ -18,7 +20,9 @@ export interface Synthesis {
   readonly text: string;
   readonly resources: Readonly<Record<string, Resource>>;
   /** cdk-nag's own report. */
-  readonly findings: readonly { readonly ruleName: string; readonly severity: string }[];
+  readonly findings: readonly unknown[];
+  /** Rules of cdk-nag that somebody has said are right as they are. */
+  readonly acknowledged: readonly { readonly path: string; readonly id: string; readonly reason: string }[];
 }
 
 /** The day that schedules must fire after, so that tests do not depend on when they run. */
@@ -53,7 +57,19 @@ export async function synthesize(value: EnvironmentInput, build: string): Promis
     text,
     resources: JSON.parse(text).Resources,
     findings: report.pluginReports.flatMap(({ violations }: { violations: [] }) => violations),
+    acknowledged: stack.node.findAll().flatMap(({ node }) => acknowledgedAt(node)),
   };
+}
+
+function acknowledgedAt({ path, metadata }: Node): Synthesis['acknowledged'] {
+  return (
+    metadata
+      .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+      .flatMap(({ data }) => Object.entries(data as Record<string, string>))
+      .map(([id, reason]) => ({ path, id, reason }))
+      // The CDK sets rules of its own validator aside for its own constructs.
+      .filter(({ id }) => id.includes('AwsSolutions'))
+  );
 }
 
 /** The resources of a type. */
@@ -66,6 +82,7 @@ export function plain(value: unknown): string {
   if (typeof value === 'string') return value;
   const node = value as Readonly<Record<string, unknown>>;
   if (typeof node.Ref === 'string') return `<${node.Ref}>`;
+  if (typeof node['Fn::Sub'] === 'string') return node['Fn::Sub'];
   if (Array.isArray(node['Fn::GetAtt'])) return `<${node['Fn::GetAtt'].join('.')}>`;
   if (Array.isArray(node['Fn::Join'])) {
     const [separator, parts] = node['Fn::Join'] as [string, unknown[]];

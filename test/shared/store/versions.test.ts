@@ -99,6 +99,7 @@ describe.each(testStores)('versions in $kind', ({ open }) => {
 
   it('are gone after they were deleted', async () => {
     await publish();
+    await store.put(`birds/versions/${one.manifest.version}/notes.txt`, new Uint8Array(1));
     await deleteVersion(store, 'birds', one.manifest.version);
     expect(await collect(store.list(''))).toEqual([]);
     expect((await rejectionOf(verifyVersion(store, 'birds', one.manifest.version))).code).toBe('not-found');

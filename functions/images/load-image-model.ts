@@ -1,0 +1,75 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadArtifactFile, loadManifest } from '../../shared/artifact/load-detector.ts';
+import { type ManifestEntry, manifestEntry, verifyFile } from '../../shared/artifact/manifest.ts';
+import { HimplosError } from '../../shared/errors.ts';
+import { openVersion } from '../../shared/store/versions.ts';
+import type { LoadImages } from '../runtime/load-serving.ts';
+
+/** 2 GiB, the most that protobuf allows. */
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
+
+/**
+ * Loads detector.onnx of a version, verified against the manifest that the channel promises. The file is kept in a
+ * folder under its SHA-256, so that a process that starts again in the same container finds it there; what is found
+ * is verified like what is fetched. Undefined for a detector without a model or preprocessing.
+ * @param folder for models; made when it is not there
+ */
+export function imageLoader(folder: string, threads?: number): LoadImages {
+  return async (store, detector, { document }, contents, signal) => {
+    const { version, manifestSha256 } = document;
+    // The runtime loads (80 ms) while the network is waited for.
+    const runtime = import('./image-model.ts');
+    runtime.catch(() => undefined);
+    const reader = openVersion(store, detector, version, { signal });
+    const manifest = await loadManifest(reader, { version, manifestSha256 });
+    if (manifest.files.every(({ name }) => name !== 'detector.onnx')) return undefined;
+    const entry = manifestEntry(manifest, 'detector.onnx');
+    const path = join(folder, `${entry.sha256}.onnx`);
+    let model = await readCached(path, entry);
+    if (model === undefined) {
+      model = await loadArtifactFile(reader, manifest, entry.name, MAX_MODEL_BYTES);
+      await writeCached(folder, path, model);
+    }
+    const { document: about, head } = await contents;
+    if (about.preprocessing === null) return undefined;
+    const { openImageModel } = await runtime;
+    return openImageModel(model, {
+      name: `${reader.address}/${entry.name}`,
+      digest: entry.sha256,
+      preprocessing: about.preprocessing,
+      width: head.width,
+      device: 'cpu',
+      threads,
+    });
+  };
+}
+
+/** Undefined when it is not there, or is not what it should be. */
+async function readCached(path: string, entry: ManifestEntry): Promise<Uint8Array | undefined> {
+  try {
+    const bytes = await readFile(path);
+    await verifyFile(entry, bytes);
+    return bytes;
+  } catch (error) {
+    if (error instanceof HimplosError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Seen whole or not at all. A full disk costs the cache, not the request. */
+async function writeCached(folder: string, path: string, model: Uint8Array): Promise<void> {
+  const staging = `${path}.${process.pid}.part`;
+  try {
+    await mkdir(folder, { recursive: true });
+    const file = await open(staging, 'w');
+    try {
+      await file.writeFile(model);
+    } finally {
+      await file.close();
+    }
+    await rename(staging, path);
+  } catch {
+    await rm(staging, { force: true }).catch(() => undefined);
+  }
+}

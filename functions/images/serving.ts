@@ -1,0 +1,28 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compileKernel } from '../../shared/kernel/kernel-module.ts';
+import { isS3Address } from '../../shared/store/s3-address.ts';
+import { readConfiguration } from '../runtime/configuration.ts';
+import { DetectorCache } from '../runtime/detector-cache.ts';
+import { openReader } from '../runtime/open-reader.ts';
+import { type ReadReference, referencesBelow, refuseReferences } from './image-references.ts';
+import { imageLoader } from './load-image-model.ts';
+
+export const configuration = readConfiguration(process.env);
+
+/** The detector with its model. Its download begins here, before the rest of the function is loaded. */
+export const cache = new DetectorCache({
+  ...configuration,
+  openStore: () => openReader(configuration),
+  kernel: compileKernel(),
+  loadImages: imageLoader(join(tmpdir(), 'himplos-models')),
+});
+cache.start();
+
+/** Addresses of images below `HIMPLOS_IMAGES` (`s3://bucket/prefix`); without that variable, none. */
+export const readReference: ReadReference = openReferences(process.env.HIMPLOS_IMAGES);
+
+function openReferences(address: string | undefined): ReadReference {
+  if (address === undefined || !isS3Address(address)) return refuseReferences;
+  return referencesBelow(openReader({ ...configuration, store: address }));
+}

@@ -12,6 +12,7 @@ import {
 import { parseFigures } from './results/figures-option.ts';
 import { RESULT_FORMATS } from './results/format-results.ts';
 import { FIGURES } from './results/results.ts';
+import { addServeCommand } from './serve-command.ts';
 import { addStoreCommands } from './store-commands.ts';
 import { toolVersion } from './tool-version.ts';
 
@@ -109,6 +110,20 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
       finish(await sweep(options, io));
     });
 
+  addMethodOptions(
+    addInputOptions(add('tune', 'choose a method’s parameters on held-out data, without an OOD set')),
+  )
+    .option('--vary <key=v,...>', 'values of a parameter (repeatable); mask × clip by default', collectValues)
+    .option('--seed <n>', 'seed of the synthetic outliers', parseCount('--seed', 2 ** 31 - 1), 1)
+    .option('--out <dir>', 'new folder for a detector with the chosen parameters')
+    .option('--name <name>', 'what to call the detector')
+    .option('--tpr <share>', 'share of in-distribution samples to accept', parseTpr, 0.95)
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { tune } = await import('./commands/tune.ts');
+      finish(await tune(options, io));
+    });
+
   addRunOptions(add('evaluate', 'measure a detector, or several methods, on labelled data'))
     .requiredOption('--detector <dir>', 'folder of a detector')
     .requiredOption('--id <source>', 'in-distribution data (repeatable)', collectValues)
@@ -143,6 +158,7 @@ function makeProgram(io: Io, finish: (status: number) => void): Command {
       finish(await exportDetector(options, io));
     });
 
+  addServeCommand(add, io, finish);
   addStoreCommands(add, io, finish);
   return program;
 }

@@ -1,5 +1,5 @@
 import type { DetectorContents, DetectorDraft } from '../../shared/artifact/detector.ts';
-import type { DataSummary } from '../../shared/artifact/detector-document.ts';
+import type { DataSummary, DetectorTuning } from '../../shared/artifact/detector-document.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Detector, Scores } from '../../shared/methods/contract.ts';
 import { chooseThreshold } from '../../shared/metrics/threshold.ts';
@@ -19,6 +19,8 @@ export interface CalibrationChoice {
   readonly allowMissingClasses: boolean;
   readonly tpr: number;
   readonly name: string | null;
+  /** How the detector's parameters were chosen, where they were. */
+  readonly tuning?: DetectorTuning;
 }
 
 /** A detector ready to be saved, and how well it does. */
@@ -48,6 +50,11 @@ export async function calibrateDetector(
   const { head, sets } = inputs;
   const { signal } = io;
   const warnings = [...inputs.warnings];
+  if (choice.tuning !== undefined) {
+    warnings.push(
+      'parameters and γ were chosen on the same held-out samples: what γ promises holds approximately (coverage of an evaluation set shows how well)',
+    );
+  }
   const missingClasses = findMissingClasses(inputs, choice.allowMissingClasses);
   if (missingClasses.length > 0) {
     warnings.push(
@@ -86,6 +93,7 @@ export async function calibrateDetector(
       toolVersion,
       name: choice.name,
       method: detector.spec,
+      ...(choice.tuning !== undefined && { tuning: choice.tuning }),
       threshold: { gamma, tpr, rule: 'conformal-midpoint', calibrationScores: sets.calibration.rows, index },
       classNames: inputs.classNames,
       missingClasses,

@@ -4,9 +4,9 @@ import { imageRoutes } from '../../functions/images/image-routes.ts';
 import { playgroundRoutes } from '../../functions/playground/playground-routes.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Io } from '../io.ts';
-import type { Device } from '../session.ts';
 import { startLocalServer } from '../serving/local-server.ts';
 import { openServedDetector } from '../serving/served-detector.ts';
+import type { Device } from '../session.ts';
 import { toolVersion } from '../tool-version.ts';
 import type { StoreOptions } from './store-options.ts';
 
@@ -29,13 +29,11 @@ const MAX_BODY_BYTES = 64 * 2 ** 20;
  * to stop. Results go to stdout (the address, once), the request log to stderr.
  */
 export async function serve(options: ServeOptions, io: Io): Promise<number> {
-  if ((options.detector === undefined) === (options.store === undefined && !io.env.HIMPLOS_STORE)) {
-    const isNone = options.detector === undefined;
-    if (isNone || options.store !== undefined) {
-      throw new HimplosError('bad-usage', 'expected either --detector or --store', {
-        hint: '--detector FOLDER, or --store FOLDER|s3://bucket/prefix --name DETECTOR',
-      });
-    }
+  const hasStore = options.store !== undefined || (options.detector === undefined && !!io.env.HIMPLOS_STORE);
+  if ((options.detector !== undefined) === hasStore) {
+    throw new HimplosError('bad-usage', 'expected either --detector or --store', {
+      hint: '--detector FOLDER, or --store FOLDER|s3://bucket/prefix --name DETECTOR',
+    });
   }
   const { name, source } = await openServedDetector(options, io);
   const observer: Observer = {
@@ -60,7 +58,9 @@ export async function serve(options: ServeOptions, io: Io): Promise<number> {
   });
   io.stdout.write(`serving ${name} at ${server.address}/ (playground: ${server.address}/playground)\n`);
   if (!io.signal.aborted) {
-    await new Promise<void>((resolve) => io.signal.addEventListener('abort', () => resolve(), { once: true }));
+    await new Promise<void>((resolve) =>
+      io.signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
   }
   io.stderr.write('stopping: requests under way are finished first\n');
   await server.stop();

@@ -43,7 +43,9 @@ export async function startLocalServer(fetch: Fetch, options: LocalServerOptions
     throw listenError(options.port, cause);
   }
   const { port } = server.address() as AddressInfo;
-  hosts = new Set([`127.0.0.1:${port}`, `localhost:${port}`]);
+  // An address leaves out the port that is usual anyway.
+  const suffix = port === 80 ? '' : `:${port}`;
+  hosts = new Set([`127.0.0.1${suffix}`, `localhost${suffix}`]);
   return {
     address: `http://127.0.0.1:${port}`,
     stop: async () => {
@@ -82,8 +84,12 @@ function logLine(request: Request, status: number, milliseconds: number): string
 function listenError(port: number, cause: unknown): HimplosError {
   const isTaken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
   const reason = isTaken ? 'it is taken' : (cause as Error).message;
-  return new HimplosError(isTaken ? 'conflict' : 'unavailable', `cannot listen on 127.0.0.1:${port}: ${reason}`, {
-    hint: 'choose another --port, or 0 for any free one',
-    cause,
-  });
+  return new HimplosError(
+    isTaken ? 'conflict' : 'unavailable',
+    `cannot listen on 127.0.0.1:${port}: ${reason}`,
+    {
+      hint: 'choose another --port, or 0 for any free one',
+      cause,
+    },
+  );
 }

@@ -8,8 +8,8 @@ import { prepareServing } from '../../functions/runtime/load-serving.ts';
 import { loadArtifactFile, loadDetector } from '../../shared/artifact/load-detector.ts';
 import { compileKernel } from '../../shared/kernel/kernel-module.ts';
 import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
-import { openNamedStore, requireDetectorName } from '../commands/store-options.ts';
 import type { ServeOptions } from '../commands/serve.ts';
+import { openNamedStore, requireDetectorName } from '../commands/store-options.ts';
 import type { Io } from '../io.ts';
 
 /** What is served, and what to call it. */
@@ -68,7 +68,9 @@ async function openChannel(options: ServeOptions, io: Io): Promise<ServedDetecto
     loadImages: imageLoader(join(tmpdir(), 'himplos-models'), options.threads),
   });
   source.onRefreshFailure = (error) => {
-    io.stderr.write(`the store could not be asked for news: ${error instanceof Error ? error.message : error}\n`);
+    io.stderr.write(
+      `the store could not be asked for news: ${error instanceof Error ? error.message : error}\n`,
+    );
   };
   await source.acquire();
   return { name: detector, source };
@@ -76,6 +78,9 @@ async function openChannel(options: ServeOptions, io: Io): Promise<ServedDetecto
 
 /** A name that stands in an address as it is. */
 function modelName(name: string): string {
-  const plain = name.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 100);
+  const plain = name
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 100);
   return plain === '' ? 'detector' : plain;
 }

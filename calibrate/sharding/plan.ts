@@ -4,6 +4,7 @@ import type { DetectorModel } from '../../shared/artifact/detector-document.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { canonicalJson, type Json } from '../../shared/formats/canonical-json.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
+import { parsePreprocessing } from '../../shared/images/preprocessing-document.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
 import { parseDocument } from './parse-document.ts';
 import { MAX_SHARDS } from './shard-index.ts';
@@ -174,5 +175,12 @@ export async function readPlan(store: ObjectStore, signal: AbortSignal): Promise
       cause,
     });
   }
-  return parseDocument(planSchema, new TextDecoder().decode(body), `${store.address}: ${PLAN}`);
+  const where = `${store.address}: ${PLAN}`;
+  const plan = parseDocument(planSchema, new TextDecoder().decode(body), where);
+  const { preprocessing } = plan.parameters;
+  if (preprocessing === null) return plan;
+  return {
+    ...plan,
+    parameters: { ...plan.parameters, preprocessing: parsePreprocessing(preprocessing, where) },
+  };
 }

@@ -9,51 +9,28 @@ export interface Outliers {
   readonly features: Float32Array;
 }
 
-/** Rows of a kind that take the place of the given ones. */
-type Draw = (rows: SampledRows, random: () => number) => Float32Array;
-
-const KINDS: Readonly<Record<string, Draw>> = {
-  mixed: mixRows,
-  crossed: crossRows,
-  shuffled: shuffleChannels,
-};
+/** From how many samples the channels of one outlier come. */
+const SOURCES = [2, 3, 4] as const;
 
 /**
- * Outliers made of held-out in-distribution features alone, as many of each kind as there are rows: two samples
- * averaged (`mixed`), two samples' channels put together at random (`crossed`), and every channel from another sample
- * (`shuffled`), which keeps what each channel does and loses what they do together. The same seed gives the same
- * outliers.
+ * Outliers made of held-out in-distribution features alone, as many of each kind as there are rows: every channel from
+ * one of 2, 3 or 4 samples at random. Each channel does what it always does, what they do together is lost.
+ * Averages of samples, the obvious mixture, are of no use (see rationale.md). The same seed gives the same outliers.
  */
-export function featureOutliers(sample: SampledRows, seed: number): Outliers[] {
-  return Object.entries(KINDS).map(([kind, draw], i) => {
-    return { kind, rows: sample.rows, features: draw(sample, seededRandom(seed + i)) };
-  });
-}
-
-function mixRows({ rows, width, features }: SampledRows, random: () => number): Float32Array {
-  const mixed = new Float32Array(rows * width);
-  for (let row = 0; row < rows; row++) {
-    const other = Math.floor(random() * rows);
-    const share = 0.3 + 0.4 * random();
-    for (let l = 0; l < width; l++) {
-      mixed[row * width + l] = share * features[row * width + l]! + (1 - share) * features[other * width + l]!;
+export function featureOutliers(
+  { rows, width, features }: Pick<SampledRows, 'rows' | 'width' | 'features'>,
+  seed: number,
+): Outliers[] {
+  return SOURCES.map((sources) => {
+    const random = seededRandom(seed + sources);
+    const crossed = new Float32Array(rows * width);
+    const from = new Int32Array(sources);
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < sources; i++) from[i] = Math.floor(random() * rows);
+      for (let l = 0; l < width; l++) {
+        crossed[row * width + l] = features[from[Math.floor(random() * sources)]! * width + l]!;
+      }
     }
-  }
-  return mixed;
-}
-
-function crossRows({ rows, width, features }: SampledRows, random: () => number): Float32Array {
-  const crossed = features.slice();
-  for (let row = 0; row < rows; row++) {
-    const other = Math.floor(random() * rows);
-    for (let l = 0; l < width; l++) if (random() < 0.5) crossed[row * width + l] = features[other * width + l]!;
-  }
-  return crossed;
-}
-
-function shuffleChannels({ rows, width, features }: SampledRows, random: () => number): Float32Array {
-  return Float32Array.from(
-    { length: rows * width },
-    (_, i) => features[Math.floor(random() * rows) * width + (i % width)]!,
-  );
+    return { kind: `${sources} samples crossed`, rows, features: crossed };
+  });
 }

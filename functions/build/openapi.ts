@@ -1,6 +1,7 @@
 import { OUTPUT_TYPES, OUTPUTS } from '../../shared/protocol/inference-v2.ts';
 import { MAX_BODY_BYTES, MAX_ROWS } from '../../shared/protocol/limits.ts';
 import { MEDIA_TYPES } from '../../shared/protocol/score-request.ts';
+import { MAX_IMAGES } from '../images/image-request.ts';
 
 /**
  * The OpenAPI 3.1 description of functions/http/app.ts. The server fills in the width of a sample (`Sample.minItems`
@@ -41,6 +42,26 @@ export function openapiDocument(version: string): object {
                 type === 'application/json' ? { schema: ref('ScoreRequest') } : { schema: {} },
               ]),
             ),
+          },
+          responses: responses('ScoreAnswer'),
+        },
+      },
+      '/v1/images': {
+        post: {
+          summary: 'Score images',
+          parameters: [
+            query('detail', { enum: ['full', 'none'] }, 'full adds the reasons for each score'),
+            query('fdr', { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 }, 'as for /v1/score'),
+          ],
+          requestBody: {
+            required: true,
+            description: `One image as it is, a form with a file for each, or JSON with up to ${MAX_IMAGES}.`,
+            content: {
+              'image/*': { schema: {} },
+              'application/octet-stream': { schema: {} },
+              'multipart/form-data': { schema: { type: 'object' } },
+              'application/json': { schema: ref('ImageRequest') },
+            },
           },
           responses: responses('ScoreAnswer'),
         },
@@ -93,6 +114,21 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       fdr: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
     },
     oneOf: [{ required: ['features'] }, { required: ['features_base64'] }],
+  },
+  ImageRequest: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      images: {
+        type: 'array',
+        items: { type: 'string', description: 'an image in base64, or an s3:// address' },
+        minItems: 1,
+        maxItems: MAX_IMAGES,
+      },
+      detail: { enum: ['full', 'none'] },
+      fdr: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+    },
+    required: ['images'],
   },
   Result: object(
     {

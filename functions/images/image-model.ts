@@ -1,6 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openExtractor } from '../../calibrate/features/feature-extractor.ts';
-import { type PreparedImage, type PrepareLimits, prepareImage } from '../../calibrate/images/prepare-image.ts';
+import {
+  type PreparedImage,
+  type PrepareLimits,
+  prepareImage,
+} from '../../calibrate/images/prepare-image.ts';
 import type { SessionOptions } from '../../calibrate/session.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { Preprocessor } from '../../shared/images/preprocess.ts';
@@ -65,7 +69,8 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
         return await extractor.featuresOf({ rows: images.length, height, width: imageWidth, tensor });
       } catch (cause) {
         // Where images decide the size of the input, a size that the model fails at is the image's fault.
-        const isFixed = preprocessing.crop !== null || (preprocessing.resize && 'width' in preprocessing.resize);
+        const isFixed =
+          preprocessing.crop !== null || (preprocessing.resize && 'width' in preprocessing.resize);
         if (isFixed || !(cause instanceof HimplosError) || cause.code !== 'bad-model') throw cause;
         throw new HimplosError('bad-input', `the model does not take it: ${cause.message}`, { cause });
       }

@@ -1,7 +1,7 @@
 import { HimplosError } from '../../shared/errors.ts';
+import { badRequest } from '../../shared/protocol/limits.ts';
 import { requireKey } from '../../shared/store/keys.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
-import { badRequest } from '../../shared/protocol/limits.ts';
 import { IMAGE_LIMITS } from './image-model.ts';
 
 /** Fetches an image by its address. */
@@ -20,7 +20,10 @@ export function referencesBelow(reader: ObjectReader): ReadReference {
   const root = `${reader.address}/`;
   return async (address, where, signal) => {
     if (!address.startsWith(root)) {
-      throw badRequest(`${where}: expected an address below ${root}`, 'other buckets and prefixes are not read');
+      throw badRequest(
+        `${where}: expected an address below ${root}`,
+        'other buckets and prefixes are not read',
+      );
     }
     const key = address.slice(root.length);
     try {

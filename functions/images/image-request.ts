@@ -83,7 +83,10 @@ async function readForm(body: Uint8Array, contentType: string): Promise<Uint8Arr
   const files: File[] = [];
   for (const [name, value] of form) {
     if (typeof value === 'string') {
-      throw badRequest(`form field ${JSON.stringify(name.slice(0, 50))}: expected a file`, 'options go into the address');
+      throw badRequest(
+        `form field ${JSON.stringify(name.slice(0, 50))}: expected a file`,
+        'options go into the address',
+      );
     }
     files.push(value);
   }
@@ -94,7 +97,11 @@ async function readForm(body: Uint8Array, contentType: string): Promise<Uint8Arr
 function checkCount<T>(images: readonly T[]): readonly T[] {
   if (images.length < 1) throw badRequest('expected at least one image, got none');
   if (images.length <= MAX_IMAGES) return images;
-  throw new HimplosError('too-large', `request: expected at most ${MAX_IMAGES} images, got ${images.length}`, {
-    hint: 'send them in several requests',
-  });
+  throw new HimplosError(
+    'too-large',
+    `request: expected at most ${MAX_IMAGES} images, got ${images.length}`,
+    {
+      hint: 'send them in several requests',
+    },
+  );
 }

@@ -18,6 +18,8 @@ export interface DetectorDocument {
   /** Higher scores are more in-distribution; x is accepted as ID iff score(x) ≥ γ. */
   readonly direction: 'higher-is-id';
   readonly threshold: DetectorThreshold;
+  /** How the method's parameters were chosen; absent when they were given. */
+  readonly tuning?: DetectorTuning | undefined;
   /** C, the number of logits. */
   readonly classes: number;
   /** L, the number of penultimate features. */
@@ -59,6 +61,21 @@ export interface DetectorThreshold {
   readonly calibrationScores: number;
   /** Rank of the score behind γ: 1 is the smallest. */
   readonly index: number;
+}
+
+/** Parameters chosen on held-out in-distribution samples and outliers made of them, without an OOD set. */
+export interface DetectorTuning {
+  /** What was varied, and over which values. */
+  readonly grid: readonly { readonly key: string; readonly values: readonly string[] }[];
+  /** Combinations that were tried. */
+  readonly points: number;
+  readonly heldOut: { readonly from: 'calibration'; readonly count: number };
+  readonly outliers: readonly { readonly kind: string; readonly count: number }[];
+  /** Of the outliers. */
+  readonly seed: number;
+  /** Means over the kinds of outliers for the chosen parameters, fractions of 1. */
+  readonly fpr95: number;
+  readonly auroc: number;
 }
 
 /** The model a head was cut from. */

@@ -71,6 +71,19 @@ const schema: z.ZodMiniType<DetectorDocument> = z.strictObject({
     calibrationScores: count,
     index: z.int().check(z.gte(1)),
   }),
+  tuning: z.optional(
+    z.strictObject({
+      grid: z
+        .array(z.strictObject({ key: text(100), values: z.array(text(500)).check(z.maxLength(1000)) }))
+        .check(z.maxLength(100)),
+      points: count,
+      heldOut: z.strictObject({ from: z.literal('calibration'), count }),
+      outliers: z.array(z.strictObject({ kind: text(100), count })).check(z.maxLength(100)),
+      seed: count,
+      fpr95: share,
+      auroc: share,
+    }),
+  ),
   classes: z.int().check(z.gte(1), z.lte(2 ** 24)),
   width: z.int().check(z.gte(1), z.lte(2 ** 24)),
   classNames: z.array(text(1000)),

@@ -7,8 +7,9 @@ import { loadDetector } from '../../../shared/artifact/load-detector.ts';
 import { decodeNpy } from '../../../shared/formats/npy.ts';
 import { openArtifactFolder } from '../../../shared/store/artifact-folder.ts';
 import { hasRealData, needsData, realData } from '../../real-data.ts';
+import { BASE_SPECS } from '../../shared/methods/reference-specs.ts';
 import { newFolder, readError, runCommand, runWell } from '../run-command.ts';
-import { featuresOf, oodOptions, REFERENCE_SPECS, readReference } from './benchmark.ts';
+import { featuresOf, oodOptions, readReference } from './benchmark.ts';
 
 const model = realData('cifar10/model.onnx');
 
@@ -84,13 +85,13 @@ describe.skipIf(!hasRealData)(`the CIFAR-10 benchmark from features (${needsData
 
   it('evaluate finds the figures of every reference row that the stored tensors allow', async () => {
     const reference = readReference();
-    const specs = Object.values(REFERENCE_SPECS).join(',');
+    const specs = Object.values(BASE_SPECS).join(',');
     const { stdout } = await runWell(evaluate(percentile, '--methods', specs, '--format', 'json'));
     const { rows }: Results = JSON.parse(stdout);
     const methods = [...Map.groupBy(rows, ({ method, params }) => method + JSON.stringify(params)).values()];
-    expect(methods.length).toBe(Object.keys(REFERENCE_SPECS).length);
+    expect(methods.length).toBe(Object.keys(BASE_SPECS).length);
     const far: string[] = [];
-    Object.keys(REFERENCE_SPECS).forEach((name, i) => {
+    Object.keys(BASE_SPECS).forEach((name, i) => {
       for (const { ood, fpr95, auroc } of methods[i]! as ResultRow[]) {
         const { FPR95, AUROC } = reference[name]![ood]!;
         const [fprOff, aurocOff] = [Math.abs(100 * fpr95 - FPR95), Math.abs(100 * auroc - AUROC)];

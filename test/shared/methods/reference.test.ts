@@ -11,32 +11,7 @@ import { hasRealData, needsData, reference } from '../../real-data.ts';
 import { type Cifar10, OOD_SETS, readCifar10 } from './cifar10.ts';
 import { portions, scoreAll } from './fit-and-score.ts';
 import { scoreWithGraph } from './graph-runner.ts';
-
-/** Row of the reference tables → the spec that means the same. */
-const SPECS: Readonly<Record<string, string>> = {
-  MSP: 'msp',
-  ODIN: 'odin',
-  Energy: 'energy',
-  MaxLogit: 'maxlogit',
-  ReAct: 'himplos:mask=none,clip=p90,smoothing=none',
-  'ReAct(1.0)': 'himplos:mask=none,clip=1.0,smoothing=none',
-  HIMPLoS: 'himplos:mask=50,clip=p90',
-  'HIMPLoS(1.0)': 'himplos:mask=50,clip=1.0',
-  'abl:LS': 'himplos:mask=none,clip=none',
-  'abl:FM': 'himplos:mask=50,clip=none,smoothing=none',
-  'abl:ReAct+FM': 'himplos:mask=50,clip=p90,smoothing=none',
-  'abl:ReAct+LS': 'himplos:mask=none,clip=p90',
-  'abl:FM+LS': 'himplos:mask=50,clip=none',
-  'abl:cosine only': 'cosine',
-  ...Object.fromEntries(
-    [1, 5, 10, 20, 50, 100].map((alpha) => [
-      `enh:alpha=${alpha}`,
-      `himplos:mask=50,clip=p90,smoothing=enhance:${alpha}`,
-    ]),
-  ),
-  'MSP+HIMPLoS': 'himplos:mask=50,clip=p90,score=msp',
-  'ODIN+HIMPLoS': 'himplos:mask=50,clip=p90,score=odin',
-};
+import { BASE_SPECS } from './reference-specs.ts';
 
 /** Float64 all the way, except that prototypes are stored as float32. */
 const FLOAT64 = 1e-9;
@@ -57,19 +32,19 @@ describe.skipIf(!hasRealData)(`reference scores on the CIFAR-10 benchmark (${nee
     table = JSON.parse(readFileSync(reference('cifar10.results.json'), 'utf8'));
     samples = JSON.parse(readFileSync(reference('cifar10.scores.json'), 'utf8'));
     const outcomes = await runFits({
-      detectors: Object.values(SPECS).map(findDetector),
+      detectors: Object.values(BASE_SPECS).map(findDetector),
       head: data.head,
       totalRows: { train: data.train.rows, calibration: data.calibration.rows },
       openPass: (over) => portions(data[over], data.head.width, 512),
     });
-    Object.keys(SPECS).forEach((row, i) => {
+    Object.keys(BASE_SPECS).forEach((row, i) => {
       const { detector, tensors, error } = outcomes[i]!;
       if (error !== undefined) throw error;
       fitted.set(row, { detector, tensors: tensors! });
     });
   });
 
-  it.each(Object.keys(SPECS))('%s: FPR95 and AUROC within 0.05 points', (row) => {
+  it.each(Object.keys(BASE_SPECS))('%s: FPR95 and AUROC within 0.05 points', (row) => {
     const id = scoresOf(row, data.test).score;
     const expected = table.methods[row]!;
     expect(Math.abs(threshold95(id.slice().sort()) - expected.threshold95)).toBeLessThan(
@@ -86,7 +61,7 @@ describe.skipIf(!hasRealData)(`reference scores on the CIFAR-10 benchmark (${nee
     }
   });
 
-  it.each(Object.keys(SPECS))('%s: scores of single samples', (row) => {
+  it.each(Object.keys(BASE_SPECS))('%s: scores of single samples', (row) => {
     const tolerance = 'prototypes' in fitted.get(row)!.tensors ? FLOAT32 : FLOAT64;
     const sets = [
       { set: data.test, rows: samples.test_rows, expected: samples.scores[row]! },

@@ -1,0 +1,62 @@
+import { type DetectorAnswer, type Result, round } from './answers.ts';
+
+const NAMESPACE = 'http://www.w3.org/2000/svg';
+const WIDTH = 640;
+const HEIGHT = 220;
+const LEFT = 16;
+const BASE = 170;
+const TOP = 34;
+
+/** The calibration scores as a histogram, with γ and the sample's score. Described in words for those who cannot see it. */
+export function drawChart(result: Result, detector: DetectorAnswer): SVGElement {
+  const { calibration_histogram: histogram, gamma } = detector;
+  const { score, decision } = result;
+  const low = Math.min(histogram.from, score, gamma);
+  const high = Math.max(histogram.to, score, gamma);
+  const span = high > low ? high - low : 1;
+  const x = (value: number) => LEFT + ((value - low) / span) * (WIDTH - 2 * LEFT);
+  const most = Math.max(...histogram.counts);
+  const step = (histogram.to - histogram.from) / histogram.counts.length;
+  const svg = element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img' });
+  const label = `Calibration scores from ${round(histogram.from)} to ${round(histogram.to)}; threshold ${round(gamma)}; this sample ${round(score)}.`;
+  svg.setAttribute('aria-label', label);
+  histogram.counts.forEach((count, i) => {
+    const from = x(histogram.from + i * step);
+    const to = x(histogram.from + (i + 1) * step);
+    const height = (count / most) * (BASE - TOP);
+    svg.append(
+      element('rect', { class: 'bar', x: from, y: BASE - height, width: Math.max(1, to - from - 1), height }),
+    );
+  });
+  svg.append(
+    element('line', { class: 'axis', x1: LEFT, x2: WIDTH - LEFT, y1: BASE, y2: BASE }),
+    element('line', { class: 'gamma', x1: x(gamma), x2: x(gamma), y1: TOP - 8, y2: BASE }),
+    caption(`γ ${round(gamma)}`, x(gamma), TOP - 14),
+    mark(x(score), decision),
+    caption(`this sample ${round(score)}`, x(score), BASE + 38),
+  );
+  return svg;
+}
+
+/** A triangle that points up at the axis. */
+function mark(x: number, decision: string): SVGElement {
+  return element('path', {
+    class: `mark ${decision}`,
+    d: `M${x} ${BASE + 2} l-9 16 h18 z`,
+  });
+}
+
+/** Text around x that stays inside the picture. */
+function caption(text: string, x: number, y: number): SVGElement {
+  const half = text.length * 4.2;
+  const at = Math.min(WIDTH - half, Math.max(half, x));
+  const node = element('text', { x: at, y, 'text-anchor': 'middle' });
+  node.textContent = text;
+  return node;
+}
+
+function element(name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
+  const node = document.createElementNS(NAMESPACE, name) as SVGElement;
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+  return node;
+}

@@ -21,6 +21,7 @@ export interface LocalServerOptions {
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 const STOP_MS = 10_000;
+const SWEEP_MS = 20;
 
 /**
  * Serves on 127.0.0.1. Requests are answered only under the server's own name and, when a page makes them, only for
@@ -51,9 +52,11 @@ export async function startLocalServer(fetch: Fetch, options: LocalServerOptions
     stop: async () => {
       const closed = once(server, 'close');
       server.close();
-      server.closeIdleConnections();
+      // A connection whose request was under way idles once that is answered.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       const timer = setTimeout(() => server.closeAllConnections(), STOP_MS);
       await closed;
+      clearInterval(sweep);
       clearTimeout(timer);
     },
   };

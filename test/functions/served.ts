@@ -20,13 +20,23 @@ export async function serveWith(
   let stdout = '';
   let stderr = '';
   const done = run(['serve', '--port', '0', '--device', 'cpu', ...options], {
-    stdout: { write: (text) => void (stdout += text) },
-    stderr: { write: (text) => void (stderr += text) },
+    stdout: {
+      write: (text) => {
+        stdout += text;
+      },
+    },
+    stderr: {
+      write: (text) => {
+        stderr += text;
+      },
+    },
     env,
     signal: stop.signal,
   });
   let status: number | undefined;
-  done.then((value) => void (status = value));
+  done.then((value) => {
+    status = value;
+  });
   while (!stdout.includes('\n')) {
     if (status !== undefined) throw new Error(`exit status ${status}\n${stderr}`);
     await delay(5);

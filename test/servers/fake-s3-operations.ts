@@ -69,7 +69,7 @@ export function perform(state: FakeState, request: FakeRequest): FakeReply {
   } else if (query.has('uploads') || query.has('uploadId')) {
     return performUpload(state, request);
   } else if (method === 'PUT') {
-    return { status: 200, headers: put(state, request, request.body, md5(request.body)) };
+    return { status: 200, headers: put(state, request, [request.body], md5(request.body)) };
   } else if (method === 'GET' || method === 'HEAD') {
     return get(find(state, request), headers);
   } else if (method === 'DELETE') {
@@ -90,7 +90,7 @@ function checkBody({ headers, body }: FakeRequest): void {
 function put(
   state: FakeState,
   { bucket, key, headers }: FakeRequest,
-  body: Buffer,
+  parts: readonly Buffer[],
   etag: string,
   encryption = encryptionOf(headers),
 ): Record<string, string> {
@@ -101,9 +101,24 @@ function put(
   if (wanted !== undefined && current === undefined) throw new S3Fault(404, 'NoSuchKey');
   if (wanted !== undefined && wanted !== current?.etag) throw new S3Fault(412, 'PreconditionFailed');
   const checksum = headers['x-amz-checksum-crc32']?.toString();
-  if (checksum !== undefined && checksum !== crcOf(body)) throw new S3Fault(400, 'BadDigest');
-  state.objects.set(id, { body, etag, modifiedMs: state.now(), crc32: checksum, encryption });
+  if (checksum !== undefined && checksum !== crcOf(...parts)) throw new S3Fault(400, 'BadDigest');
+  state.objects.set(id, joinLater(parts, { etag, modifiedMs: state.now(), crc32: checksum, encryption }));
   return { etag: `"${etag}"`, ...encryption };
+}
+
+/** An object whose parts become one when somebody looks: a real server does not copy them either. */
+function joinLater(parts: readonly Buffer[], rest: Omit<FakeObject, 'body'>): FakeObject {
+  let body = parts.length === 1 ? parts[0] : undefined;
+  return {
+    ...rest,
+    get body() {
+      body ??= Buffer.concat(parts);
+      return body;
+    },
+    set body(changed) {
+      body = changed;
+    },
+  };
 }
 
 function get(object: FakeObject, headers: IncomingHttpHeaders): FakeReply {
@@ -160,7 +175,13 @@ function performUpload(state: FakeState, request: FakeRequest): FakeReply {
   const parts = numbers.map((number) => upload.parts.get(number));
   if (!parts.every((part) => part !== undefined)) throw new S3Fault(400, 'InvalidPart');
   const etag = `${md5(Buffer.concat(parts.map((part) => Buffer.from(part.md5, 'hex'))))}-${parts.length}`;
-  put(state, request, Buffer.concat(parts.map((part) => part.body)), etag, upload.encryption);
+  put(
+    state,
+    request,
+    parts.map((part) => part.body),
+    etag,
+    upload.encryption,
+  );
   state.uploads.delete(id);
   return xml('CompleteMultipartUploadResult', element('Key', key) + element('ETag', `"${etag}"`));
 }
@@ -219,9 +240,9 @@ function digest(algorithm: string, bytes: Uint8Array): string {
   return createHash(algorithm).update(bytes).digest('hex');
 }
 
-function crcOf(bytes: Uint8Array): string {
+function crcOf(...parts: readonly Uint8Array[]): string {
   const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc32(bytes));
+  checksum.writeUInt32BE(parts.reduce((sum, part) => crc32(part, sum), 0));
   return checksum.toString('base64');
 }
 

@@ -5,6 +5,7 @@ import type { Environment } from './config/environment.ts';
 import { Alarms } from './constructs/alarms.ts';
 import { ArtifactBucket } from './constructs/artifact-bucket.ts';
 import { layoutOf } from './constructs/bucket-layout.ts';
+import { BulkFunction } from './constructs/bulk-function.ts';
 import { Endpoint } from './constructs/endpoint.ts';
 import { Notices } from './constructs/notices.ts';
 import { Overview } from './constructs/overview.ts';
@@ -40,6 +41,19 @@ export class HimplosStack extends Stack {
       new Endpoint(this, `${id}Endpoint`, { name, alias, access: config.access, logRetentionDays });
       alarms.watchFunction(id, alias, { latency: true });
       alarms.watchQueue(id, deadLetters);
+    }
+
+    const { bulk } = environment.functions;
+    if (bulk !== undefined) {
+      const zip = outputs.zips.get('bulk')!;
+      const { alias, deadLetters } = new BulkFunction(this, 'Bulk', {
+        zip,
+        config: bulk,
+        environment,
+        artifacts,
+      });
+      alarms.watchFunction('Bulk', alias, { latency: false });
+      alarms.watchQueue('Bulk', deadLetters);
     }
 
     const { recalibration: config } = environment;

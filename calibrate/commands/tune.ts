@@ -29,7 +29,7 @@ export interface TuneOptions extends InputOptions, MethodOptions {
   readonly json?: boolean;
 }
 
-/** Held-out samples that parameters are chosen on: enough for FPR95 to be known to within a point or so. */
+/** Held-out samples that parameters are chosen on: enough for AUROC to be known to within a point. */
 const HELD_OUT = 2000;
 /** Images that are distorted: each is run through the model once a kind. */
 const IMAGES = 1000;
@@ -101,11 +101,11 @@ function describe({ points, tuning }: Choice, base: string, seconds: number): st
   const before = points.find(({ spec }) => spec === base);
   const samples = tuning.heldOut.count + tuning.outliers.reduce((total, { count }) => total + count, 0);
   const made = tuning.outliers.map(({ kind, count }) => `${count} ${kind}`).join(', ');
-  const gain = before === undefined ? undefined : before.fpr95 - best.fpr95;
+  const gain = before === undefined ? undefined : best.auroc - before.auroc;
   const lines = [
     `chosen     ${best.spec}`,
     `seen       ${tuning.heldOut.count} held-out samples, and outliers made of them: ${made}; no OOD set`,
-    `FPR95      ${percent(best.fpr95)} % of the outliers accepted; over the grid up to ${percent(worst.fpr95)} %${before === undefined ? '' : `, ${percent(before.fpr95)} % with ${base}`}`,
+    `AUROC      ${percent(best.auroc)} against the outliers; over the grid down to ${percent(worst.auroc)}${before === undefined ? '' : `, ${percent(before.auroc)} with ${base}`}`,
     `cost       ${points.length} points × ${samples} samples in ${seconds.toFixed(1)} s`,
   ];
   if (gain !== undefined && gain < 0.01) {

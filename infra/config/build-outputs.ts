@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError, type Environment, FUNCTION_NAMES, type FunctionName } from './environment.ts';
 
 /** Where `npm run build:functions` and `npm run build:container` put what is deployed. */
-export const BUILD_FOLDER = fileURLToPath(new URL('../../dist', import.meta.url));
+const BUILD_FOLDER = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** Everything of the build that an environment deploys. */
 export interface BuildOutputs {

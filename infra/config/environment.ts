@@ -39,20 +39,31 @@ const compute = {
   reservedConcurrency: whole(1, 1000).optional(),
 };
 
-const scoring = z
+const serving = {
+  ...compute,
+  /** An HTTP API gives up after 30 s. */
+  timeoutSeconds: whole(3, 30),
+  /** Containers that are kept warm. */
+  provisionedConcurrency: whole(1, 1000).optional(),
+  access,
+};
+const isWarmWithinBounds = (config: {
+  readonly provisionedConcurrency?: number | undefined;
+  readonly reservedConcurrency?: number | undefined;
+}) => (config.provisionedConcurrency ?? 0) <= (config.reservedConcurrency ?? 1000);
+const TOO_WARM = { path: ['provisionedConcurrency'], error: 'expected at most reservedConcurrency' };
+
+const scoring = z.strictObject(serving).refine(isWarmWithinBounds, TOO_WARM);
+
+const images = z
   .strictObject({
-    ...compute,
-    /** An HTTP API gives up after 30 s. */
-    timeoutSeconds: whole(3, 30),
-    /** Containers that are kept warm. */
-    provisionedConcurrency: whole(1, 1000).optional(),
-    access,
+    ...serving,
+    /** Holds the model between starts in one container. */
+    diskMegabytes: whole(512, 10_240).default(1024),
+    /** Whether requests may name images below `images/` in the bucket. */
+    references: z.boolean().default(false),
   })
-  .refine(
-    ({ provisionedConcurrency = 0, reservedConcurrency = 1000 }) =>
-      provisionedConcurrency <= reservedConcurrency,
-    { path: ['provisionedConcurrency'], error: 'expected at most reservedConcurrency' },
-  );
+  .refine(isWarmWithinBounds, TOO_WARM);
 
 const alarms = z.strictObject({
   /** Where alarms and notices of recalibration go. */
@@ -172,7 +183,7 @@ const environment = (now: Date) =>
       functions: z
         .strictObject({
           embeddings: scoring.optional(),
-          images: scoring.optional(),
+          images: images.optional(),
           bulk: z.strictObject(compute).optional(),
         })
         .refine((functions) => Object.keys(functions).length > 0, 'expected at least one function'),
@@ -190,6 +201,7 @@ export type EnvironmentInput = z.input<Schema>;
 /** An environment with every default filled in. */
 export type Environment = z.output<Schema>;
 export type ScoringConfig = z.output<typeof scoring>;
+export type ImagesConfig = z.output<typeof images>;
 export type BulkConfig = NonNullable<Environment['functions']['bulk']>;
 export type AlarmsConfig = z.output<typeof alarms>;
 export type RecalibrationConfig = NonNullable<Environment['recalibration']>;

@@ -9,14 +9,16 @@ export interface BucketLayout {
   readonly work: string;
 }
 
+/** Only below it does the images function take references. */
+export const IMAGES = 'images/';
 /** Only below it does bulk read; an object that appears there starts it. */
 export const INBOX = 'inbox/';
 /** Only below it does bulk write. */
 export const SCORES = 'scores/';
 
-export const STORE = 'store';
+const STORE = 'store';
 export const WORK = 'work/';
-export const INPUT = 'input/';
+const INPUT = 'input/';
 
 /** Prefixes of a detector; all but `store` end in a slash. */
 export function layoutOf(detector: string): BucketLayout {

@@ -1,11 +1,11 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Size } from 'aws-cdk-lib';
 import { Alias, type IVersion, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Environment, ScoringConfig } from '../config/environment.ts';
+import type { Environment, ImagesConfig, ScoringConfig } from '../config/environment.ts';
 import { acknowledgePatterns } from './acknowledge.ts';
 import type { ArtifactBucket } from './artifact-bucket.ts';
-import { layoutOf } from './bucket-layout.ts';
+import { IMAGES, layoutOf } from './bucket-layout.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
 import { functionRole } from './function-role.ts';
 import { ARTIFACT_FILES, codeProps, functionLog, variables } from './lambda-code.ts';
@@ -13,7 +13,7 @@ import { ARTIFACT_FILES, codeProps, functionLog, variables } from './lambda-code
 export interface ScoringFunctionProps {
   readonly name: 'embeddings' | 'images';
   readonly zip: string;
-  readonly config: ScoringConfig;
+  readonly config: ScoringConfig & Partial<Pick<ImagesConfig, 'diskMegabytes' | 'references'>>;
   readonly environment: Environment;
   readonly artifacts: ArtifactBucket;
 }
@@ -33,14 +33,15 @@ export class ScoringFunction extends Construct {
     const { store, detector } = layoutOf(environment.detector);
     const logGroup = functionLog(this, environment.logRetentionDays);
     this.deadLetters = deadLetterQueue(this, 'DeadLetters');
+    const { reservedConcurrency, provisionedConcurrency, diskMegabytes, references = false } = config;
     const patterns = ARTIFACT_FILES[name].map((file) => `${detector}versions/*/${file}`);
+    const images = references ? [`${IMAGES}*`] : [];
     const role = functionRole(this, 'Role', {
       logGroup,
       bucket,
       key,
-      reads: [`${detector}channels/${environment.channel}.json`, ...patterns],
+      reads: [`${detector}channels/${environment.channel}.json`, ...patterns, ...images],
     });
-    const { reservedConcurrency, provisionedConcurrency } = config;
     const handler = new LambdaFunction(this, 'Function', {
       ...codeProps(name, zip),
       description: `himplos: scores ${name} with ${environment.detector}`,
@@ -49,9 +50,11 @@ export class ScoringFunction extends Construct {
       memorySize: config.memoryMegabytes,
       timeout: Duration.seconds(config.timeoutSeconds),
       deadLetterQueue: this.deadLetters,
+      ...(diskMegabytes !== undefined && { ephemeralStorageSize: Size.mebibytes(diskMegabytes) }),
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
       environment: {
         ...variables(environment, bucket.bucketName, store),
+        ...(references && { HIMPLOS_IMAGES: `s3://${bucket.bucketName}/${IMAGES.slice(0, -1)}` }),
         HIMPLOS_LOAD_TIMEOUT_SECONDS: String(config.timeoutSeconds - ANSWER_SECONDS),
       },
     });
@@ -63,5 +66,6 @@ export class ScoringFunction extends Construct {
       }),
     });
     acknowledgePatterns(role, bucket, patterns);
+    acknowledgePatterns(role, bucket, images, 'images that requests name, below one prefix');
   }
 }

@@ -66,8 +66,8 @@ async function compareToBareSession(
     ROUNDS,
   );
   report(title, timings, { count: images, unit: 'images' });
-  const [all, bare] = timings;
-  console.log(`  throughput ratio ${(bare!.median / all!.median).toFixed(3)}`);
+  const [ours, peer] = timings;
+  console.log(`  throughput ratio ${(peer!.median / ours!.median).toFixed(3)}`);
 }
 
 const silent = { write: () => true };

@@ -100,6 +100,8 @@ export async function openPage(): Promise<Page> {
       throw new Error(`never true: ${expression}\n${await page.evaluate('document.body.innerText')}`);
     },
     async choose(selector, file) {
+      // Choosing the same file again is a change, too: the page forgets the last one when it is clicked.
+      await page.evaluate(`document.querySelector('${selector}').dispatchEvent(new Event('click'))`);
       const { root } = await call('DOM.getDocument');
       const { nodeId } = await call('DOM.querySelector', {
         nodeId: (root as { nodeId: number }).nodeId,
@@ -137,8 +139,10 @@ export async function openPage(): Promise<Page> {
     },
     async close() {
       const ended = new Promise((resolve) => browser.once('exit', resolve));
-      await call('Browser.close').catch(() => browser.kill());
+      call('Browser.close').catch(() => undefined);
+      const timer = setTimeout(() => browser.kill('SIGKILL'), 5000);
       await ended;
+      clearTimeout(timer);
       rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
     },
   };

@@ -11,7 +11,7 @@ import { type FakeS3, startFakeS3 } from '../servers/fake-s3.ts';
 import { type Served, serveWith } from './served.ts';
 
 let demo: DemoDetector;
-let picture: Buffer;
+let picture: Buffer<ArrayBuffer>;
 beforeAll(async () => {
   demo = await calibrateDemoDetector(newFolder());
   const [aClass] = readdirSync(demo.test).sort();

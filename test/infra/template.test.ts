@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -32,6 +32,21 @@ const other: EnvironmentInput = {
     merge: ['--model', 'model.onnx'],
     gates: { maxAccuracyDrop: 0.02 },
   },
+};
+
+const filesAndImages: EnvironmentInput['functions'] = {
+  images: {
+    memoryMegabytes: 3008,
+    timeoutSeconds: 29,
+    references: true,
+    access: {
+      type: 'http-api',
+      authorization: { type: 'jwt', issuer: 'https://id.example.com', audience: ['himplos'] },
+      requestsPerSecond: 10,
+      burst: 20,
+    },
+  },
+  bulk: { memoryMegabytes: 1024, timeoutSeconds: 600, reservedConcurrency: 4 },
 };
 
 interface Statement {
@@ -86,10 +101,16 @@ describe('synthesised template', () => {
   let build: string;
   let first: Synthesis;
   let second: Synthesis;
+  /** With the functions on images and files. Any zip will do: what is looked at is what surrounds it. */
+  let third: Synthesis;
   beforeAll(async () => {
     build = await buildFolder();
     first = await synthesize(example, build);
     second = await synthesize(other, build);
+    for (const name of ['images', 'bulk'] as const) {
+      await copyFile(join(build, 'functions/embeddings.zip'), join(build, `functions/${name}.zip`));
+    }
+    third = await synthesize({ ...example, functions: filesAndImages, recalibration: undefined }, build);
   });
 
   it('is the same, byte for byte, when it is synthesised again', async () => {
@@ -103,11 +124,11 @@ describe('synthesised template', () => {
   });
 
   it('has no finding of cdk-nag that is not explained, one by one', () => {
-    for (const synthesis of [first, second]) expect(synthesis.findings).toEqual([]);
+    for (const synthesis of [first, second, third]) expect(synthesis.findings).toEqual([]);
   });
 
   it('explains every rule it sets aside, and narrows it to one finding or one construct', () => {
-    for (const { acknowledged } of [first, second]) {
+    for (const { acknowledged } of [first, second, third]) {
       expect(acknowledged.length).toBeGreaterThan(5);
       for (const { path, id, reason } of acknowledged) {
         expect(reason.length, id).toBeGreaterThan(30);
@@ -213,6 +234,46 @@ describe('synthesised template', () => {
       const key = statements.find((statement) => statement.actions.includes('kms:Decrypt'))!;
       expect(JSON.stringify(key.conditions)).toContain('kms:ViaService');
     }
+  });
+
+  it('lets bulk read the inbox and write scores, and lets no output start it again', () => {
+    const statements = statementsOf(third, roleOf(third, 'BulkRole'));
+    const keys = (action: string) =>
+      allowed(statements, action).map((arn) => arn.replace(/^<\w+\.Arn>\//, ''));
+    expect(keys('s3:PutObject')).toEqual(['scores/*']);
+    expect(keys('s3:GetObject')).toEqual([
+      'inbox/*',
+      'store/example/channels/production.json',
+      'store/example/versions/*/detector.onnx',
+      'store/example/versions/*/detector.safetensors',
+      'store/example/versions/*/manifest.json',
+    ]);
+    const bucket = ofType(third, 'AWS::S3::Bucket').find(([id]) => id.startsWith('ArtifactsBucket'))![1];
+    const [notification, ...more] = bucket.Properties.NotificationConfiguration.QueueConfigurations;
+    expect(more).toEqual([]);
+    expect(notification.Filter.S3Key.Rules).toEqual([{ Name: 'prefix', Value: 'inbox/' }]);
+    expect(only(third, 'AWS::Lambda::EventSourceMapping').FunctionResponseTypes).toEqual([
+      'ReportBatchItemFailures',
+    ]);
+    const queue = ofType(third, 'AWS::SQS::Queue').find(([id]) => id.startsWith('BulkQueue'))![1].Properties;
+    expect(queue.VisibilityTimeout).toBeGreaterThanOrEqual(6 * 600);
+    expect(queue.RedrivePolicy.maxReceiveCount).toBe(3);
+  });
+
+  it('serves images on x86_64, by token, and lets requests name images below one prefix', () => {
+    const images = ofType(third, 'AWS::Lambda::Function').find(([id]) => id.startsWith('Images'))![1]
+      .Properties;
+    expect(images.Architectures).toEqual(['x86_64']);
+    expect(images.EphemeralStorage).toEqual({ Size: 1024 });
+    expect(plain(images.Environment.Variables.HIMPLOS_IMAGES)).toMatch(/^s3:\/\/<\w+>\/images$/);
+    expect(allowed(statementsOf(third, roleOf(third, 'ImagesRole')), 's3:GetObject')).toHaveLength(5);
+    for (const [, { Properties }] of ofType(third, 'AWS::ApiGatewayV2::Route')) {
+      expect(Properties.AuthorizationType).toBe('JWT');
+    }
+    expect(only(third, 'AWS::ApiGatewayV2::Authorizer').JwtConfiguration).toEqual({
+      Audience: ['himplos'],
+      Issuer: 'https://id.example.com',
+    });
   });
 
   it('lets no job write what is served but promotion, and no job delete anything', () => {

@@ -1,7 +1,6 @@
 import { type DetectorAnswer, type Result, round } from './answers.ts';
 
 const NAMESPACE = 'http://www.w3.org/2000/svg';
-const WIDTH = 640;
 const HEIGHT = 220;
 const LEFT = 16;
 const BASE = 170;
@@ -14,10 +13,12 @@ export function drawChart(result: Result, detector: DetectorAnswer): SVGElement 
   const low = Math.min(histogram.from, score, gamma);
   const high = Math.max(histogram.to, score, gamma);
   const span = high > low ? high - low : 1;
-  const x = (value: number) => LEFT + ((value - low) / span) * (WIDTH - 2 * LEFT);
+  // A phone's picture has fewer units, so that its text stays readable.
+  const width = document.documentElement.clientWidth < 600 ? 340 : 640;
+  const x = (value: number) => LEFT + ((value - low) / span) * (width - 2 * LEFT);
   const most = Math.max(...histogram.counts);
   const step = (histogram.to - histogram.from) / histogram.counts.length;
-  const svg = element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img' });
+  const svg = element('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img' });
   const label = `Calibration scores from ${round(histogram.from)} to ${round(histogram.to)}; threshold ${round(gamma)}; this sample ${round(score)}.`;
   svg.setAttribute('aria-label', label);
   histogram.counts.forEach((count, i) => {
@@ -29,11 +30,11 @@ export function drawChart(result: Result, detector: DetectorAnswer): SVGElement 
     );
   });
   svg.append(
-    element('line', { class: 'axis', x1: LEFT, x2: WIDTH - LEFT, y1: BASE, y2: BASE }),
+    element('line', { class: 'axis', x1: LEFT, x2: width - LEFT, y1: BASE, y2: BASE }),
     element('line', { class: 'gamma', x1: x(gamma), x2: x(gamma), y1: TOP - 8, y2: BASE }),
-    caption(`γ ${round(gamma)}`, x(gamma), TOP - 14),
+    caption(`γ ${round(gamma)}`, x(gamma), TOP - 14, width),
     mark(x(score), decision),
-    caption(`this sample ${round(score)}`, x(score), BASE + 38),
+    caption(`this sample ${round(score)}`, x(score), BASE + 38, width),
   );
   return svg;
 }
@@ -47,9 +48,9 @@ function mark(x: number, decision: string): SVGElement {
 }
 
 /** Text around x that stays inside the picture. */
-function caption(text: string, x: number, y: number): SVGElement {
+function caption(text: string, x: number, y: number, width: number): SVGElement {
   const half = text.length * 4.2;
-  const at = Math.min(WIDTH - half, Math.max(half, x));
+  const at = Math.min(width - half, Math.max(half, x));
   const node = element('text', { x: at, y, 'text-anchor': 'middle' });
   node.textContent = text;
   return node;

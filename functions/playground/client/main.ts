@@ -19,6 +19,10 @@ input.addEventListener('change', () => {
   const file = input.files?.[0];
   if (file !== undefined) void scoreImage(file);
 });
+// So that choosing the same file again is a change.
+input.addEventListener('click', () => {
+  input.value = '';
+});
 for (const type of ['dragenter', 'dragover'] as const) {
   drop.addEventListener(type, (event) => {
     event.preventDefault();

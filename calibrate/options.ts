@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { HimplosError } from '../shared/errors.ts';
 import { suggest } from '../shared/methods/suggest.ts';
+import { AVERAGE } from './results/results.ts';
 import { DEVICES, type Device } from './session.ts';
 
 /** How images become features; shared by every command that takes images. */
@@ -111,8 +112,6 @@ export function parseNamedSources(
   }
   return sets;
 }
-
-const AVERAGE = 'average';
 
 function hasControlCharacter(text: string): boolean {
   return /\p{Cc}/u.test(text);

@@ -69,7 +69,7 @@ export async function calibrateDetector(
   const score = async (set: FeatureSet) => (await scoreSet(set, head, [scorer], { signal }))[0]!;
 
   const calibrationScores = await score(sets.calibration);
-  const { gamma, index } = chooseThreshold(calibrationScores.score.toSorted(), tpr);
+  const { gamma, index } = chooseThreshold(calibrationScores.score, tpr);
   const collapsed = detector.collapsedScore?.(head);
   if (collapsed !== undefined && gamma <= collapsed) {
     warnings.push(

@@ -107,7 +107,8 @@ export function warnAboutData(
   ];
 }
 
-function describeSkipped(sets: readonly (FeatureSet | undefined)[]): string[] {
+/** A sentence about each set some of whose images could not be decoded. */
+export function describeSkipped(sets: readonly (FeatureSet | undefined)[]): string[] {
   return sets.flatMap((set) =>
     set === undefined || set.skipped === 0
       ? []

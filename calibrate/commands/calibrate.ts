@@ -1,7 +1,7 @@
 import { HimplosError } from '../../shared/errors.ts';
 import type { Detector } from '../../shared/methods/contract.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
-import { requireEnoughScores } from '../../shared/metrics/threshold.ts';
+import { calibrationIndex } from '../../shared/metrics/threshold.ts';
 import { requireVacantFolder } from '../../shared/store/artifact-folder.ts';
 import { openStore } from '../../shared/store/open-store.ts';
 import { type Calibrated, calibrateDetector } from '../calibration/calibrate-detector.ts';
@@ -33,7 +33,9 @@ export interface CalibrateOptions extends InputOptions, MethodOptions {
 export async function calibrate(options: CalibrateOptions, io: Io): Promise<number> {
   const { shard, partials, tpr } = options;
   const detector = findDetector(methodSpec(options));
-  const check = async ({ calibration }: Roles) => requireEnoughScores(await countSamples(calibration), tpr);
+  const check = async ({ calibration }: Roles) => {
+    calibrationIndex(await countSamples(calibration), tpr);
+  };
   if (shard !== undefined || partials !== undefined) return calibrateShard(options, detector, check, io);
   const out = requireOut(options.out);
   await requireVacantFolder(out);

@@ -60,8 +60,9 @@ export async function compare(options: CompareOptions, io: Io): Promise<number> 
     signal: io.signal,
   });
   if (report !== undefined) {
-    // The last line of an ablation has every part; in a comparison the first is the one that was named first.
-    const drawn = comparison.methods.at(ablation === undefined ? 0 : ablation.specs.length - 1)!;
+    // The last line of an ablation has every part, if it could be fitted; else the first is drawn.
+    const whole = ablation?.specs.at(-1);
+    const drawn = comparison.methods.find(({ spec }) => spec === whole) ?? comparison.methods[0]!;
     const facts = {
       title: ablation === undefined ? 'Comparison of methods' : `Ablation of ${options.ablation}`,
       summary: `${comparison.methods.length} methods fitted on the same data, and measured on the same ${inputs.sets.ood.length} OOD sets.`,

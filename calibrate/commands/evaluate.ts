@@ -3,7 +3,7 @@ import { HimplosError } from '../../shared/errors.ts';
 import type { Detector, Scorer, Scores } from '../../shared/methods/contract.ts';
 import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import { ALL, chooseDetectors } from '../calibration/choose-method.ts';
-import { describeOverlap } from '../calibration/gather-inputs.ts';
+import { describeOverlap, describeSkipped } from '../calibration/gather-inputs.ts';
 import { labelIndex } from '../calibration/open-roles.ts';
 import { scoreSet } from '../calibration/score-set.ts';
 import { fitFromStored } from '../calibration/stored-statistics.ts';
@@ -53,10 +53,12 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
     { name: 'id', source: idSource, indexOf: await labelIndex(idSource, stored.document.classNames) },
     context,
   );
+  const sets = [idSet];
   const idScores = await scoreSet(idSet, stored.head, scorers, io);
   const oodScores: { name: string; scores: Scores[] }[] = [];
   for (const { name, source } of oodSources) {
     const set = await gatherSet({ name: `ood ${name}`, source, indexOf: undefined }, context);
+    sets.push(set);
     oodScores.push({ name, scores: await scoreSet(set, stored.head, scorers, io) });
   }
   const own = detectors.findIndex(({ spec }) => spec === stored.document.method);
@@ -71,7 +73,7 @@ export async function evaluate(options: EvaluateOptions, io: Io): Promise<number
     ),
     id: measureId(idScores[Math.max(own, 0)]!, idSet.labels, gamma),
     skipped,
-    warnings: overlap.overlaps().map(describeOverlap),
+    warnings: [...overlap.overlaps().map(describeOverlap), ...describeSkipped(sets)],
   };
   const text = formatResults(results, options.format);
   if (options.out === undefined) io.stdout.write(text);

@@ -23,8 +23,15 @@ export async function score(addresses: readonly string[], options: ScoreOptions,
   const source = await openSources(addresses, io);
   const format = options.format === 'csv' ? formatCsv : formatJson;
   let header = options.format === 'csv' ? csvLine(COLUMNS) : '';
+  let skipped = 0;
+  const onBad = (_: string, error: Error) => {
+    skipped++;
+    io.stderr.write(`skipped: ${error.message}\n`);
+  };
   const samples =
-    source.kind === 'images' ? imageFeatures(source, stored, options, io) : featureRows(source, stored);
+    source.kind === 'images'
+      ? imageFeatures(source, stored, options, io, onBad)
+      : featureRows(source, stored);
   await using scorer = await openRowScorer(stored, options.threads);
   let accepted = 0;
   let total = 0;
@@ -41,7 +48,8 @@ export async function score(addresses: readonly string[], options: ScoreOptions,
     await writeText(io.stdout, header + lines.join(''));
     header = ''; // not before there is something below it: a command that fails prints no results
   }
-  io.stderr.write(`${total} samples: ${accepted} in-distribution, ${total - accepted} out-of-distribution\n`);
+  const counts = `${accepted} in-distribution, ${total - accepted} out-of-distribution`;
+  io.stderr.write(`${total} samples: ${counts}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`);
   return 0;
 }
 
@@ -59,10 +67,10 @@ async function* imageFeatures(
   stored: LoadedDetector,
   options: ScoreOptions,
   io: Io,
+  onBad: (name: string, error: Error) => void,
 ): AsyncGenerator<Rows> {
   const { extractor, ...images } = await openStoredImages(options.detector, stored, options, io);
   await using _extractor = extractor;
-  const onBad = (_: string, error: Error) => io.stderr.write(`skipped: ${error.message}\n`);
   const batch = extractor.fixedBatch ?? images.batch;
   for await (const prepared of imageBatches(source, { ...images, batch, onBad, signal: io.signal })) {
     const features = (await extractor.featuresOf(prepared)) as Float32Array<ArrayBuffer>;

@@ -1,6 +1,6 @@
 import { HimplosError } from '../../shared/errors.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
-import { requireEnoughScores } from '../../shared/metrics/threshold.ts';
+import { calibrationIndex } from '../../shared/metrics/threshold.ts';
 import { requireVacantFolder } from '../../shared/store/artifact-folder.ts';
 import { calibrateDetector } from '../calibration/calibrate-detector.ts';
 import { type MethodOptions, methodSpec } from '../calibration/choose-method.ts';
@@ -46,7 +46,7 @@ export async function tune(options: TuneOptions, io: Io): Promise<number> {
   const base = findDetector(methodSpec(options)).spec;
   const grid = makeGrid(base, options.vary);
   await using inputs = await gatherInputs(options, io, async ({ calibration }) => {
-    requireEnoughScores(await countSamples(calibration), tpr);
+    calibrationIndex(await countSamples(calibration), tpr);
   });
   const startedAt = performance.now();
   const heldOut = await sampleRows(inputs.sets.calibration, HELD_OUT);

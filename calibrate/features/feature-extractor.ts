@@ -40,6 +40,7 @@ export async function openExtractor(
       const tensor = padRows(images.tensor, rows, fixedBatch ?? rows);
       const dims = [fixedBatch ?? rows, 3, height, imageWidth];
       const { features } = await session.run(session.input.name, tensor, dims, ['features']);
+      requireOneRowEach(name, features.length, dims[0]!, width);
       return (features as Float32Array).subarray(0, rows * width);
     },
     [Symbol.asyncDispose]: () => session.close(),
@@ -73,6 +74,16 @@ function requireSize(
     'bad-input',
     `${name}: expected images of ${modelWidth} × ${modelHeight}, the preprocessing gives ${width} × ${height}`,
     { hint: `give --resize and --crop so that images become ${modelWidth} × ${modelHeight}` },
+  );
+}
+
+/** A model that gives several rows an image, one a token for example, would have its rows taken for other images. */
+function requireOneRowEach(name: string, got: number, images: number, width: number): void {
+  if (got === images * width) return;
+  throw new HimplosError(
+    'bad-model',
+    `${name}: expected ${width} features an image, got ${got} numbers for ${images} images`,
+    { hint: 'name the tensor that holds one row of features an image: --head-input' },
   );
 }
 

@@ -3,6 +3,7 @@ import { HimplosError } from '../../shared/errors.ts';
 import { canonicalJson, type Json } from '../../shared/formats/canonical-json.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { blockRows } from '../../shared/statistics/contract.ts';
+import { throwIfAborted } from '../../shared/store/file-errors.ts';
 import type { Io } from '../io.ts';
 import { startTask } from '../progress.ts';
 import type { FeatureRows, FeatureSource, ImageSource, SampleRange, Source } from '../sources/contract.ts';
@@ -145,7 +146,7 @@ async function gatherFeatures(
   requireLabels(role, source.address, labels, first, context.classes);
   const digest = new SourceDigest();
   for await (const batch of source.batches(Math.max(1, Math.floor(PASS_BYTES / (4 * width))), range)) {
-    context.io.signal.throwIfAborted();
+    throwIfAborted(context.io.signal);
     for (let row = 0; row < batch.rows; row++) {
       const content = rowDigest(batch.features, width, row);
       digest.add(content, labels[batch.firstRow - first + row]!);

@@ -8,7 +8,10 @@ import { sampleRows } from './sampled-rows.ts';
 
 /** What a command knows of its own run; the rest is in its inputs. */
 export interface ReportFacts
-  extends Pick<ReportData, 'title' | 'summary' | 'results' | 'labels' | 'sweep' | 'threshold' | 'ablation'> {
+  extends Pick<
+    ReportData,
+    'title' | 'summary' | 'results' | 'labels' | 'sweep' | 'threshold' | 'tuning' | 'ablation'
+  > {
   /** The method to draw, with its scores of the sets in `inputs`. */
   readonly method: {
     readonly spec: string;

@@ -19,12 +19,12 @@ export async function reportCalibration(
   thumbnails: ReportData['thumbnails'] = new Map(),
 ): Promise<Uint8Array> {
   const { draft, results, scored } = calibrated;
-  const { name, threshold, data } = draft;
+  const { name, threshold, tuning, data } = draft;
   const method = { spec: draft.method, ...scored };
   const facts = {
     title: name === null ? `Detector ${parseSpec(draft.method).id}` : `Detector ${name}`,
     summary: `Calibrated from ${data.train.count} training and ${data.calibration.count} held-out samples of ${inputs.head.classes} classes; figures are of the ${data.evaluation === null ? 'calibration set itself, which flatters them' : 'evaluation set'}.`,
-    ...{ results, threshold, method },
+    ...{ results, threshold, tuning, method },
     ablation: await ablateDetector(calibrated, inputs, signal),
     thumbnails,
   };

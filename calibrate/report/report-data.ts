@@ -2,6 +2,7 @@ import type {
   DataSummary,
   DetectorModel,
   DetectorThreshold,
+  DetectorTuning,
 } from '../../shared/artifact/detector-document.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import type { Head, Scores } from '../../shared/methods/contract.ts';
@@ -25,6 +26,8 @@ export interface ReportData {
   readonly detailed: DetailedMethod;
   /** γ and its promise; undefined where no detector was made. */
   readonly threshold?: DetectorThreshold | undefined;
+  /** How the detector's parameters were chosen, where they were. */
+  readonly tuning?: DetectorTuning | undefined;
   /** The method with its parts switched off. */
   readonly ablation?: { readonly results: Results; readonly labels: LineLabels } | undefined;
   readonly head: Head;

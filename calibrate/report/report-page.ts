@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { DetectorTuning } from '../../shared/artifact/detector-document.ts';
 import { parseSpec } from '../../shared/methods/spec.ts';
 import { notesOf } from '../results/format-results.ts';
 import { percent } from '../results/table.ts';
@@ -153,7 +154,20 @@ function classWeights(
   return { name: classNames[chosen]!, weights, means, samples };
 }
 
-function inputs({ detailed, head, model, preprocessing, data }: ReportData): Html {
+function tuningFacts(tuning: DetectorTuning): (readonly [string, HtmlValue])[] {
+  const { grid, points, heldOut, outliers, seed, auroc } = tuning;
+  return [
+    ...grid.map(({ key, values }) => [key, `from ${values.join(', ')}`] as const),
+    ['points', points],
+    ['held-out samples', `${heldOut.count} of the calibration set`],
+    ['outliers made of them', outliers.map(({ kind, count }) => `${count} ${kind}`).join(', ')],
+    ['seed', seed],
+    ['AUROC against them', percent(auroc)],
+    ['OOD sets seen', 'none'],
+  ];
+}
+
+function inputs({ detailed, head, model, preprocessing, data, tuning }: ReportData): Html {
   const { id, given } = parseSpec(detailed.spec);
   const parameters: (readonly [string, HtmlValue])[] = [
     ['method', id],
@@ -171,5 +185,5 @@ function inputs({ detailed, head, model, preprocessing, data }: ReportData): Htm
     role,
     html`${count} ${kind === 'images' ? 'images' : 'rows of features'}<br><code>${digest}</code>`,
   ]);
-  return html`${factsTable('Parameters', parameters)}${factsTable('Data, with the SHA-256 of its contents', sets)}`;
+  return html`${factsTable('Parameters', parameters)}${tuning && factsTable('How the parameters were chosen', tuningFacts(tuning))}${factsTable('Data, with the SHA-256 of its contents', sets)}`;
 }

@@ -34,12 +34,7 @@ export function headerLabels({ labels, figures }: Table): string[] {
 }
 
 function drawCells(cells: readonly Cell[] | undefined, style: TextStyle, isMarked: boolean): string {
-  return (
-    cells
-      ?.map((cell) => drawCell(cell, style, isMarked))
-      .join(' / ')
-      .replace(/ +$/, (space) => space) ?? ''
-  );
+  return cells?.map((cell) => drawCell(cell, style, isMarked)).join(' / ') ?? '';
 }
 
 function drawCell({ value, interval, mark }: Cell, style: TextStyle, isMarked: boolean): string {

@@ -44,6 +44,12 @@ export async function buildFunction(name: FunctionName): Promise<BuiltFunction> 
   return { code, files: [{ name: 'index.js', bytes: code }, ...(isNative ? nativePackages(root) : [])] };
 }
 
+/** functions/embeddings, with its zip. */
+export async function buildEmbeddings(): Promise<{ readonly code: Uint8Array; readonly zip: Uint8Array }> {
+  const { code, files } = await buildFunction('embeddings');
+  return { code, zip: zip(files) };
+}
+
 if (import.meta.main) {
   const wanted = process.argv.slice(2);
   for (const name of Object.keys(FUNCTIONS) as FunctionName[]) {

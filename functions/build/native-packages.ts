@@ -11,7 +11,10 @@ const PACKAGES: readonly (readonly [name: string, files: RegExp])[] = [
   ['onnxruntime-common', /^(package\.json|dist\/cjs\/.*\.(js|json))$/],
   ['sharp', /^(package\.json|LICENSE|dist\/.*\.cjs)$/],
   ['@img/sharp-linux-x64', /^(package\.json|LICENSE|index\.cjs|lib\/.*\.node)$/],
-  ['@img/sharp-libvips-linux-x64', /^(package\.json|README\.md|versions\.json|lib\/(index\.js|[^/]*\.so[.\d]*))$/],
+  [
+    '@img/sharp-libvips-linux-x64',
+    /^(package\.json|README\.md|versions\.json|lib\/(index\.js|[^/]*\.so[.\d]*))$/,
+  ],
   ['@img/colour', /^(package\.json|LICENSE\.md|.*\.cjs)$/],
   ['detect-libc', /^(package\.json|LICENSE|lib\/.*\.js)$/],
   ['semver', /^(package\.json|LICENSE|.*\.js)$/],

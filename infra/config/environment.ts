@@ -152,7 +152,10 @@ const recalibration = (now: Date) =>
           }),
         ])
         .default('build'),
-      /** What `himplos calibrate` is given; file names are those below `input/<detector>/` in the bucket. */
+      /**
+       * What `himplos calibrate` is given. `{input}` stands for `s3://bucket/input/<detector>`, where the data are; plain
+       * names are files below its `local/`, which every job copies first.
+       */
       calibrate: z.array(z.string().min(1).max(500)).min(1).max(100),
       /** What `himplos merge` is given, beside the partials: the model or head that the shards had. */
       merge: z.array(z.string().min(1).max(500)).max(100).default([]),

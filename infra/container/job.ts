@@ -31,30 +31,30 @@ export async function runJob(kind: string | undefined, context: JobContext): Pro
 
 /** Calibrates one part of the input: which, AWS Batch says by AWS_BATCH_JOB_ARRAY_INDEX. */
 async function shard(context: JobContext): Promise<number> {
-  const input = await fetchInput(context);
+  const local = await fetchLocal(context);
   const shards = `auto/${required(context, 'HIMPLOS_SHARDS')}`;
   const partials = required(context, 'HIMPLOS_PARTIALS');
   const { status } = await context.tool(
     ['calibrate', ...argumentsOf(context), '--shard', shards, '--partials', partials],
-    input,
+    local,
   );
   return status;
 }
 
 /** Adds partials up, publishes what comes of it, and points the candidate channel to it. */
 async function merge(context: JobContext): Promise<number> {
-  const input = await fetchInput(context);
+  const local = await fetchLocal(context);
   const out = join(context.folder, 'detector');
   const partials = required(context, 'HIMPLOS_PARTIALS');
-  const merged = await context.tool(['merge', partials, '--out', out, ...argumentsOf(context)], input);
+  const merged = await context.tool(['merge', partials, '--out', out, ...argumentsOf(context)], local);
   if (merged.status !== 0) return merged.status;
-  const published = await context.tool(['publish', out, '--json'], input);
+  const published = await context.tool(['publish', out, '--json'], local);
   if (published.status !== 0) return published.status;
   const { version } = JSON.parse(published.output) as { version: string };
   if ((await channelVersion(context, CANDIDATE)) === version) return 0;
   // No gates here: they stand before the channel that is served.
   const note = ['--by', 'recalibration', '--reason', `run ${required(context, 'HIMPLOS_RUN')}`];
-  return (await context.tool(['promote', version, '--channel', CANDIDATE, '--force', ...note], input)).status;
+  return (await context.tool(['promote', version, '--channel', CANDIDATE, '--force', ...note], local)).status;
 }
 
 /** Measures the candidate against what is served, and promotes it if it passes the gates. */
@@ -81,12 +81,16 @@ async function channelVersion({ tool, folder }: JobContext, channel: string): Pr
   return versions.find(({ channels }) => channels.includes(channel))?.version;
 }
 
-/** Copies everything below HIMPLOS_INPUT into a folder, where the tool's arguments find it by name. */
-async function fetchInput({ environment, s3, folder }: JobContext): Promise<string> {
+/**
+ * Copies what lies below `<HIMPLOS_INPUT>/local/` (model, head, class names) into a folder, where the tool's arguments
+ * find it by name. Data stay where they are.
+ */
+async function fetchLocal({ environment, s3, folder }: JobContext): Promise<string> {
   const address = required({ environment }, 'HIMPLOS_INPUT');
-  const [, Bucket = '', Prefix = ''] = /^s3:\/\/([^/]+)\/(.+\/)$/.exec(address) ?? [];
-  if (Bucket === '') throw new Error(`HIMPLOS_INPUT: expected s3://bucket/prefix/, got ${address}`);
-  const target = join(folder, 'input');
+  const [, Bucket = '', prefix = ''] = /^s3:\/\/([^/]+)\/(.*[^/])$/.exec(address) ?? [];
+  if (Bucket === '') throw new Error(`HIMPLOS_INPUT: expected s3://bucket/prefix, got ${address}`);
+  const Prefix = `${prefix}/local/`;
+  const target = join(folder, 'local');
   await mkdir(target);
   let ContinuationToken: string | undefined;
   do {
@@ -114,8 +118,10 @@ function safeName(key: string): string {
   throw new Error(`${JSON.stringify(key)}: expected plain names between slashes, none starting with a dot`);
 }
 
+/** The tool's arguments, with `{input}` for where the data are. */
 function argumentsOf(context: JobContext): readonly string[] {
-  return JSON.parse(required(context, 'HIMPLOS_ARGUMENTS')) as string[];
+  const given = JSON.parse(required(context, 'HIMPLOS_ARGUMENTS')) as string[];
+  return given.map((text) => text.replaceAll('{input}', required(context, 'HIMPLOS_INPUT')));
 }
 
 function required({ environment }: Pick<JobContext, 'environment'>, name: string): string {

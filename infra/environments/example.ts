@@ -15,10 +15,13 @@ export const environment: EnvironmentInput = {
   recalibration: {
     schedule: 'cron(0 3 ? * SUN *)',
     timeZone: 'Europe/Berlin',
-    isEnabled: false, // until model.onnx and the data are below input/example/ in the bucket
+    isEnabled: false, // until the model and the data are in the bucket
     shards: 4,
     compute: { type: 'fargate', cpus: 4, memoryGibibytes: 16, diskGibibytes: 50 },
-    calibrate: ['--model', 'model.onnx', '--train', 'train.tar', '--calibration', 'calibration.tar'],
+    calibrate: [
+      ...['--model', 'model.onnx', '--train', '{input}/train.tar'],
+      ...['--calibration', '{input}/calibration.tar', '--ood', 'textures={input}/textures.tar'],
+    ],
     merge: ['--model', 'model.onnx'],
   },
 };

@@ -118,7 +118,7 @@ export class Jobs extends Construct {
       environment: {
         HIMPLOS_STORE: `s3://${bucketName}/${store}`,
         HIMPLOS_DETECTOR: environment.detector,
-        HIMPLOS_INPUT: `s3://${bucketName}/${input}`,
+        HIMPLOS_INPUT: `s3://${bucketName}/${input.slice(0, -1)}`,
         ...variables,
       },
     };

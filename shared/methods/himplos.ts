@@ -7,6 +7,7 @@ import { scoreOfZeros, scoreParam } from './logit-score.ts';
 import { requireTensor } from './require-tensor.ts';
 import { graphShaped, type Shape, shapedScorer } from './shaped-scorer.ts';
 import { type Clip, clipParam, fitClip, readClip, requestClip } from './shaping/clip.ts';
+import { clipShape, graphClip } from './shaping/clip-shape.ts';
 import { countKept, maskBytes, maskParam, packMasks, unpackMasks } from './shaping/mask.ts';
 import { fitPrototypes, requestPrototypes, type Smoothing, smoothingParam } from './smoothing.ts';
 
@@ -93,14 +94,10 @@ function readMask({ classes, width }: Head, tensors: Tensors, percent: number): 
   return percent === 0 ? undefined : requireTensor(tensors, 'mask', 'U8', [classes, maskBytes(width)]);
 }
 
-function prepareShape(
-  { classes, width }: Head,
-  tensors: Tensors,
-  percent: number,
-  clip: Clip,
-): Shape | undefined {
+function prepareShape(head: Head, tensors: Tensors, percent: number, clip: Clip): Shape | undefined {
+  if (percent === 0) return clipShape(clip, head, tensors);
+  const { classes, width } = head;
   const limit = readClip(clip, tensors);
-  if (percent === 0) return clip.kind === 'none' ? undefined : clipRow(width, limit);
   const packed = requireTensor(tensors, 'mask', 'U8', [classes, maskBytes(width)]);
   const mask = unpackMasks(packed, classes, width);
   return (features, at, predicted, out, outAt) => {
@@ -108,12 +105,6 @@ function prepareShape(
     for (let l = 0; l < width; l++) {
       out[outAt + l] = Math.min(features[at + l]! * mask[from + l]!, limit);
     }
-  };
-}
-
-function clipRow(width: number, limit: number): Shape {
-  return (features, at, _predicted, out, outAt) => {
-    for (let l = 0; l < width; l++) out[outAt + l] = Math.min(features[at + l]!, limit);
   };
 }
 
@@ -125,14 +116,10 @@ function graphShape(
   percent: number,
   clip: Clip,
 ): GraphValue | undefined {
-  if (percent === 0 && clip.kind === 'none') return undefined;
-  let shaped = features;
-  if (percent > 0) {
-    const packed = requireTensor(tensors, 'mask', 'U8', [classes, maskBytes(width)]);
-    const masks = builder.constant(u8(unpackMasks(packed, classes, width), classes, width), true);
-    const mask = builder.op('Gather', [masks, predicted], { axis: 0 });
-    shaped = builder.op('Where', [mask, shaped, builder.constant(f32(Float32Array.of(0)))]);
-  }
-  if (clip.kind === 'none') return shaped;
-  return builder.op('Min', [shaped, builder.constant(f32(Float32Array.of(readClip(clip, tensors))))]);
+  if (percent === 0) return graphClip(builder, clip, features, tensors);
+  const packed = requireTensor(tensors, 'mask', 'U8', [classes, maskBytes(width)]);
+  const masks = builder.constant(u8(unpackMasks(packed, classes, width), classes, width), true);
+  const mask = builder.op('Gather', [masks, predicted], { axis: 0 });
+  const masked = builder.op('Where', [mask, features, builder.constant(f32(Float32Array.of(0)))]);
+  return graphClip(builder, clip, masked, tensors) ?? masked;
 }

@@ -7,7 +7,7 @@ import { f64, type Tensors } from '../tensor.ts';
 import type { GraphBuilder, GraphInputs, GraphValue, Head, Scorer } from './contract.ts';
 import { defineMethod } from './define-method.ts';
 import { graphSizes } from './graph-pieces.ts';
-import { ENERGY, graphScore, ONNX_DOUBLE, ONNX_FLOAT, scoreLogits } from './logit-score.ts';
+import { ENERGY, graphScore, ONNX_DOUBLE, ONNX_FLOAT, scoreLogits, scoreOfZeros } from './logit-score.ts';
 import { percentParam } from './params.ts';
 import { BLOCK_ROWS } from './plain-scorer.ts';
 import { requireTensor } from './require-tensor.ts';
@@ -70,6 +70,7 @@ export const line = defineMethod({
         cosine: flattenCosine(builder, cosine),
       };
     },
+    ...(smoothing.kind === 'scale' && { collapsedScore: (head: Head) => scoreOfZeros(ENERGY, head.classes) }),
   }),
 });
 

@@ -46,17 +46,6 @@ export function calibrationIndex(count: number, tpr: number): number {
   );
 }
 
-/** Throws `bad-input`, saying how many are needed, when γ cannot be had from `count` calibration scores. */
-export function requireEnoughScores(count: number, tpr: number): void {
-  const index = rankFor(count, tpr);
-  if (index > 0 && index <= count) return;
-  throw new HimplosError(
-    'bad-input',
-    `calibration: a true positive rate of ${tpr} needs at least ${scoresNeeded(tpr)} held-out samples, got ${count}`,
-    { hint: 'give more calibration samples or a rate further from 0 and 1' },
-  );
-}
-
 /** The smallest number of calibration scores from which γ can be had. */
 export function scoresNeeded(tpr: number): number {
   let count = Math.max(1, Math.floor(1 / (1 - tpr)) - 2);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -21,14 +21,18 @@ describe('jobs of recalibration', () => {
     folder = await mkdtemp(join(tmpdir(), 'himplos-job-'));
     calls = [];
     channels = {};
-    objects = { 'input/flowers/model.onnx': 'a model', 'input/flowers/data/train.tar': 'pictures' };
+    objects = {
+      'input/flowers/local/model.onnx': 'a model',
+      'input/flowers/local/names/en.txt': 'rose',
+      'input/flowers/train.tar': 'pictures',
+    };
   });
 
   /** A store that remembers channels, and fails the commands that it is told to. */
   function context(fail: Readonly<Record<string, number>> = {}): JobContext {
     return {
       environment: {
-        HIMPLOS_INPUT: 's3://bucket/input/flowers/',
+        HIMPLOS_INPUT: 's3://bucket/input/flowers',
         HIMPLOS_PARTIALS: 's3://bucket/work/flowers/night-1',
         HIMPLOS_RUN: 'night-1',
         HIMPLOS_SHARDS: '4',
@@ -55,15 +59,20 @@ describe('jobs of recalibration', () => {
     };
   }
 
-  it('calibrates its part of the input, which it finds by the names that the arguments use', async () => {
-    expect(await runJob('shard', context())).toBe(0);
+  it('calibrates its part, with files by name and data where they are', async () => {
+    const base = context();
+    const given = '["--model","model.onnx","--train","{input}/train.tar","--ood","a={input}/a.tar"]';
+    const environment = { ...base.environment, HIMPLOS_ARGUMENTS: given };
+    expect(await runJob('shard', { ...base, environment })).toBe(0);
     const [call] = calls;
     expect(call?.args).toEqual([
-      ...['calibrate', '--model', 'model.onnx', '--shard', 'auto/4'],
+      ...['calibrate', '--model', 'model.onnx', '--train', 's3://bucket/input/flowers/train.tar'],
+      ...['--ood', 'a=s3://bucket/input/flowers/a.tar', '--shard', 'auto/4'],
       ...['--partials', 's3://bucket/work/flowers/night-1'],
     ]);
     expect(await readFile(join(call!.folder, 'model.onnx'), 'utf8')).toBe('a model');
-    expect(await readFile(join(call!.folder, 'data/train.tar'), 'utf8')).toBe('pictures');
+    expect(await readFile(join(call!.folder, 'names/en.txt'), 'utf8')).toBe('rose');
+    expect(await readdir(call!.folder)).toEqual(['model.onnx', 'names']);
   });
 
   it('merges, publishes, and points the candidate channel to what came of it', async () => {
@@ -106,14 +115,11 @@ describe('jobs of recalibration', () => {
     expect(calls.every(({ args }) => args[0] === 'versions')).toBe(true);
   });
 
-  it.each(['input/flowers/../x', 'input/flowers/.ssh/x', 'input/flowers//x', 'input/flowers/a\\b'])(
-    'writes no %j anywhere',
-    async (key) => {
-      objects = { [key]: 'bad' };
-      await expect(runJob('shard', context())).rejects.toThrow(/plain names/);
-      expect(calls).toEqual([]);
-    },
-  );
+  it.each(['../x', '.ssh/x', '/x', 'a\\b'])('writes no %j anywhere', async (key) => {
+    objects = { [`input/flowers/local/${key}`]: 'bad' };
+    await expect(runJob('shard', context())).rejects.toThrow(/plain names/);
+    expect(calls).toEqual([]);
+  });
 
   it('refuses another kind of job, and an environment that is not complete', async () => {
     await expect(runJob('other', context())).rejects.toThrow(/expected shard/);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Validations } from 'aws-cdk-lib';
 import type { Node } from 'constructs';
-import { buildEmbeddings } from '../../functions/build/functions.ts';
+import { buildFunction } from '../../functions/build/functions.ts';
+import { zip } from '../../functions/build/zip.ts';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import type { EnvironmentInput } from '../../infra/config/environment.ts';
 import { makeApp } from '../../infra/synthesize.ts';
@@ -32,7 +33,8 @@ export const NOW = new Date('2026-11-24T00:00:00Z');
 export async function buildFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'himplos-infra-'));
   await mkdir(join(folder, 'functions'));
-  await writeFile(join(folder, 'functions/embeddings.zip'), (await buildEmbeddings()).zip);
+  const { files } = await buildFunction('embeddings');
+  await writeFile(join(folder, 'functions/embeddings.zip'), zip(files));
   const container = new URL('../../infra/container/', import.meta.url);
   await mkdir(join(folder, 'container'));
   for (const name of ['Dockerfile', 'job.ts', 'run-tool.ts']) {

@@ -79,6 +79,7 @@ describe('score on images', () => {
     const { stdout, stderr } = await runWell([...argv, '--skip-bad']);
     expect(stdout.trimEnd().split('\n').length).toBe(3);
     expect(stderr).toMatch(/^skipped: .*0002\.png: not an image/m);
+    expect(stderr).toMatch(/^3 samples: .*, 1 skipped$/m);
   });
 
   it('refuses what is no detector', async () => {

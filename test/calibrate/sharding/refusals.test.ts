@@ -41,6 +41,14 @@ async function refusalOf(partials: string, head = problem.head): Promise<string>
   return readError(result).message;
 }
 
+/** Changes one number of the training features. */
+function changeTraining({ options }: ShardedProblem): void {
+  const path = options[options.indexOf('--train') + 1]!.split(':')[0]!;
+  const features = decodeNpy(readFileSync(path));
+  features.data[0] = 7;
+  writeFileSync(path, encodeNpy(features));
+}
+
 const ofPass = (shard: number) => `pass-1/shard-0000${shard}-of-00003.safetensors`;
 const ofRows = (shard: number) => `rows/shard-0000${shard}-of-00003.safetensors`;
 
@@ -119,10 +127,7 @@ describe('merge refuses, naming the shard,', () => {
   it('a shard that read its data after it had changed', async () => {
     const changed = featureProblem(600);
     const partials = await runAll(changed, 3);
-    const path = changed.options[changed.options.indexOf('--train') + 1]!.split(':')[0]!;
-    const { data, shape } = decodeNpy(readFileSync(path)) as { data: Float32Array; shape: number[] };
-    data[0]! += 1;
-    writeFileSync(path, encodeNpy({ dtype: 'F32', data, shape }));
+    changeTraining(changed);
     rmSync(join(partials, ofPass(0)));
     await runShard(changed, partials, '0/3');
     expect(await refusalOf(partials, changed.head)).toMatch(
@@ -224,10 +229,7 @@ it('a pass merged from other rows than the shards have now is refused', async ()
   const own = withOptions(featureProblem(600), '--method', 'vim');
   const partials = await runAll(own, 3);
   await runCommand(['merge', partials, ...own.head]);
-  const path = own.options[own.options.indexOf('--train') + 1]!.split(':')[0]!;
-  const { data, shape } = decodeNpy(readFileSync(path)) as { data: Float32Array; shape: number[] };
-  data[0]! += 1;
-  writeFileSync(path, encodeNpy({ dtype: 'F32', data, shape }));
+  changeTraining(own);
   rmSync(join(partials, ofRows(0)));
   await runShard(own, partials, '0/3');
   expect(await refusalOf(partials, own.head)).toContain('a pass was merged from other rows');

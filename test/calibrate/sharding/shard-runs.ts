@@ -56,14 +56,16 @@ export async function mergeShards(problem: ShardedProblem, partials: string): Pr
   return readDetector(out);
 }
 
-export type DetectorFiles = Readonly<Record<string, string>>;
+export type DetectorFiles = Readonly<Record<string, string>> & { readonly version: string };
 
 /** A detector's files, in a form that a failed comparison shows shortly. */
-function readDetector(folder: string): DetectorFiles {
+export function readDetector(folder: string): DetectorFiles {
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
+    version: string;
     files: { name: string; sha256: string }[];
   };
-  return Object.fromEntries(manifest.files.map(({ name, sha256 }) => [name, sha256]));
+  const files = manifest.files.map(({ name, sha256 }) => [name, sha256] as const);
+  return { version: manifest.version, ...Object.fromEntries(files) };
 }
 
 const WIDTH = 12;

@@ -47,6 +47,26 @@ describe('writing a detector', () => {
     });
   });
 
+  it('keeps how parameters were chosen, and refuses what it does not know of that', async () => {
+    const parts = smallDetector();
+    const tuning = {
+      grid: [{ key: 'mask', values: ['10', '50'] }],
+      points: 2,
+      heldOut: { from: 'calibration' as const, count: 39 },
+      outliers: [{ kind: 'crossed', count: 39 }],
+      seed: 1,
+      fpr95: 0.5,
+      auroc: 0.75,
+    };
+    const tuned = { ...parts, document: { ...parts.document, tuning } };
+    expect((await decodeDetector(await encodeDetector(tuned))).document.tuning).toEqual(tuning);
+    expect((await decodeDetector(await encodeDetector(parts))).document).not.toHaveProperty('tuning');
+    const wrong = await forged((document) => {
+      document.tuning = { ...tuning, heldOut: { from: 'ood', count: 39 } };
+    });
+    expect((await rejectionOf(decodeDetector(wrong))).message).toContain('tuning.heldOut.from');
+  });
+
   it('gives the same bytes whatever the order of keys and scores', async () => {
     const parts = smallDetector();
     const bytes = await encodeDetector(parts);

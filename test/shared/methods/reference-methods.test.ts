@@ -87,7 +87,6 @@ function expectClose(
     const difference = Math.abs(scores[row]! - expected[i]!) / Math.max(1, Math.abs(expected[i]!));
     if (!(difference <= worst)) worst = difference;
   });
-  if (process.env.SHOW) console.log(worst);
   expect(worst).toBeLessThanOrEqual(tolerance);
 }
 

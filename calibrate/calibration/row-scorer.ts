@@ -58,6 +58,7 @@ async function scoreByGraph(stored: LoadedDetector, threads: number): Promise<Ro
   let scores = allocateScores(0);
   const isMissing = new Set(document.missingClasses);
   const hasCosine = session.outputs.includes('cosine');
+  const refused = detector.refusedClasses?.(head, tensors);
   return {
     score: async (features, count) => {
       if (scores.score.length < count) scores = allocateScores(count);
@@ -67,11 +68,10 @@ async function scoreByGraph(stored: LoadedDetector, threads: number): Promise<Ro
         scores.score[row] = Number(outputs.score[row]);
         scores.predicted[row] = Number(outputs.predicted_class[row]);
         const cosine = hasCosine ? Number(outputs.cosine[row]) : Number.NaN;
+        const predicted = scores.predicted[row]!;
         scores.cosine[row] = cosine;
-        scores.flags[row] =
-          cosine > 0 || !hasCosine
-            ? 0
-            : reason(features, row, head.width, isMissing.has(scores.predicted[row]!));
+        if (!hasCosine) scores.flags[row] = refused?.[predicted] === 1 ? FLAG_NO_PROTOTYPE : 0;
+        else scores.flags[row] = cosine > 0 ? 0 : reason(features, row, head.width, isMissing.has(predicted));
       }
       return scores;
     },

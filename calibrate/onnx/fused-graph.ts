@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Detector, GraphBuilder, Head } from '../../shared/methods/contract.ts';
-import { f32, f64, type Tensors } from '../../shared/tensor.ts';
+import { f32, f64, type Tensors, u8 } from '../../shared/tensor.ts';
 import type { FoundHead } from './find-head.ts';
 import { createGraphBuilder, opsetNeeded } from './graph-builder.ts';
 import {
@@ -33,7 +33,7 @@ interface DetectorParts {
  * - `predicted_class` int64 [N], the argmax of the logits (ties: the lowest index)
  * - `score` float64 [N], higher = more in-distribution. In float64 like our own scores and γ, so that a decision
  *   does not hang on a rounding
- * - `is_ood` bool [N]: the score is below γ or not a number, or the cosine is not above 0
+ * - `is_ood` bool [N]: the score is below γ or not a number, the cosine is not above 0, or the method refuses the class
  * - `cosine` float32 [N], for methods that have one
  *
  * The opset stays the user's where it is at least what the detector's operators need (9 for most methods).
@@ -114,7 +114,12 @@ function addDetector(
     makeValueInfo('is_ood', TYPE.BOOL, [tapped.batch]),
   ];
   if (cosine === undefined) {
-    finish('Identity', [undecided], 'is_ood');
+    const refused = detector.refusedClasses?.(head, tensors);
+    if (refused?.includes(1) !== true) finish('Identity', [undecided], 'is_ood');
+    else {
+      const classes = builder.constant(u8(refused, head.classes), true);
+      finish('Or', [undecided, builder.op('Gather', [classes, 'predicted_class'], { axis: 0 })], 'is_ood');
+    }
     return declared;
   }
   finish('Reshape', [cosine, rows], 'cosine');

@@ -1,7 +1,7 @@
 import { type Html, html } from './html.ts';
 
 /** Size of every chart in its own units; 12 of them are a line of text. Narrow, so that it stays readable on a phone. */
-export const WIDTH = 440;
+const WIDTH = 440;
 export const HEIGHT = 270;
 const LEFT = 48;
 const RIGHT = 16;

@@ -46,7 +46,7 @@ tbody th { font-weight: 500; }
 .facts td, .facts th, .extremes td, .extremes th { text-align: left; white-space: normal; }
 .facts td { overflow-wrap: anywhere; }
 .extremes ol { margin: 0; padding-left: 1.4rem; min-width: 8.5rem; }
-.extremes img { vertical-align: middle; image-rendering: pixelated; object-fit: contain; }
+.extremes img { margin: 1px 0; vertical-align: middle; image-rendering: pixelated; object-fit: contain; }
 code { font: .9em ui-monospace, monospace; }
 @media (max-width: 40rem) { body { padding: .7rem; } h1 { font-size: 1.3rem; } figure { padding: .4rem; }
   .facts table { font-size: .8rem; } }

@@ -1,3 +1,4 @@
+import { HimplosError } from '../../shared/errors.ts';
 import { quantile } from '../../shared/maths/quantile.ts';
 import type { Scores } from '../../shared/methods/contract.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
@@ -26,6 +27,7 @@ export interface BootstrapOptions {
  * Percentile intervals (95 %) of every figure by the bootstrap (Efron, Annals of Statistics 7, 1979): ID and OOD samples
  * are drawn anew with replacement, the detectors stay as they are. A replicate draws the same samples for every
  * method, and the same ID samples for every OOD set, so averages are taken over what one experiment would give.
+ * Throws `too-large` when that many figures are not to be kept in memory.
  * @returns by method, then by set or group
  */
 export function bootstrapIntervals(
@@ -33,6 +35,8 @@ export function bootstrapIntervals(
   { replicates, seed, groups, signal }: BootstrapOptions,
 ): ReadonlyMap<string, Readonly<Record<Figure, Interval>>>[] {
   const sets = methods[0]?.ood.map(({ name, scores }) => ({ name, rows: scores.score.length })) ?? [];
+  const figures = methods.length * (sets.length + groups.length) * FIGURES.length * replicates;
+  if (figures > MAX_FIGURES) throw tooMany(figures, methods.length, replicates);
   const ranked = methods.map(({ id, ood }) => ood.map(({ scores }) => rankScores(id.score, scores.score)));
   const names = [...sets.map(({ name }) => name), ...groups.map(({ name }) => name)];
   const drawn = methods.map(() => names.map(() => FIGURES.map(() => new Float64Array(replicates))));
@@ -61,6 +65,17 @@ export function bootstrapIntervals(
     });
   }
   return drawn.map((method) => new Map(names.map((name, at) => [name, intervalsOf(method[at]!)])));
+}
+
+/** Figures kept until their quantiles are known: 512 MiB. */
+const MAX_FIGURES = 2 ** 26;
+
+function tooMany(figures: number, methods: number, replicates: number): HimplosError {
+  return new HimplosError(
+    'too-large',
+    `--bootstrap ${replicates} of ${methods} methods: expected at most ${MAX_FIGURES} figures, got ${figures}`,
+    { hint: `for example --bootstrap ${Math.max(1, Math.floor((replicates * MAX_FIGURES) / figures))}` },
+  );
 }
 
 /** Positions of as many samples as there are, with replacement. */

@@ -75,7 +75,7 @@ const SPECIAL: Readonly<Record<string, string>> = {
  * Text that LaTeX sets as it is. Letters beyond what the standard fonts have are written as their code points
  * (`U+65E5`).
  */
-export function escapeLatex(text: string): string {
+function escapeLatex(text: string): string {
   let escaped = '';
   for (const character of text) escaped += escapeCharacter(character);
   return escaped;

@@ -15,7 +15,7 @@ export function measureId(scores: Scores, labels: Int32Array, gamma: number | un
 }
 
 /** Rows that are accepted as in-distribution: score ≥ γ and no flag. */
-export function countAccepted({ score, flags }: Scores, rows: number, gamma: number): number {
+function countAccepted({ score, flags }: Scores, rows: number, gamma: number): number {
   let accepted = 0;
   for (let i = 0; i < rows; i++) if (score[i]! >= gamma && flags[i] === 0) accepted++;
   return accepted;

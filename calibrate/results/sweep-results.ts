@@ -2,7 +2,16 @@ import type { Grid, GridPoint } from '../tuning/grid.ts';
 import { formatResults, notesOf, type ResultFormat, type TableOptions } from './format-results.ts';
 import { drawLatexTable } from './latex-table.ts';
 import { drawMarkdownTable, escapeMarkdown } from './markdown-table.ts';
-import { AVERAGE, FIGURE_FACTS, type Figure, joinSpec, type ResultRow, type Results } from './results.ts';
+import {
+  AVERAGE,
+  AVERAGE_FAR,
+  AVERAGE_NEAR,
+  FIGURE_FACTS,
+  type Figure,
+  joinSpec,
+  type ResultRow,
+  type Results,
+} from './results.ts';
 import { type Cell, type LineLabels, percent, rankPrinted, type Table } from './table.ts';
 import { drawTextTable } from './text-table.ts';
 
@@ -87,5 +96,6 @@ export function averagesBySpec(rows: readonly ResultRow[]): ReadonlyMap<string, 
 }
 
 function countSets({ rows }: Results): number {
-  return new Set(rows.map(({ ood }) => ood)).size - 1;
+  const averages: readonly string[] = [AVERAGE, AVERAGE_NEAR, AVERAGE_FAR];
+  return new Set(rows.map(({ ood }) => ood).filter((name) => !averages.includes(name))).size;
 }

@@ -64,6 +64,11 @@ export class Telemetry implements Observer {
     } else this.#logger.error('request failed unexpectedly', error as Error);
   }
 
+  /** Logs something that happened; nothing of a request's body may be in it. */
+  note(message: string, facts: Readonly<Record<string, string>>): void {
+    this.#logger.info(message, facts);
+  }
+
   refreshFailed(error: unknown): void {
     this.#refreshFailures++;
     this.#logger.warn(

@@ -65,6 +65,16 @@ const images = z
   })
   .refine(isWarmWithinBounds, TOO_WARM);
 
+const bulk = z.strictObject({
+  ...compute,
+  /** Files at once; a queue's messages are handed to two functions at least. */
+  reservedConcurrency: whole(2, 1000).optional(),
+  /** Half for a file's scores before they are uploaded, half for the model. */
+  diskMegabytes: whole(512, 10_240).default(2048),
+  /** q of Benjamini and Hochberg, for the summary. */
+  falseDiscoveryRate: z.number().gt(0).lt(1).default(0.05),
+});
+
 const alarms = z.strictObject({
   /** Where alarms and notices of recalibration go. */
   email: z.email().optional(),
@@ -187,7 +197,7 @@ const environment = (now: Date) =>
         .strictObject({
           embeddings: scoring.optional(),
           images: images.optional(),
-          bulk: z.strictObject(compute).optional(),
+          bulk: bulk.optional(),
         })
         .refine((functions) => Object.keys(functions).length > 0, 'expected at least one function'),
       alarms: alarms.prefault({}),

@@ -1,4 +1,4 @@
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Duration, Size, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Alias, type IVersion, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -51,7 +51,13 @@ export class BulkFunction extends Construct {
       memorySize: config.memoryMegabytes,
       timeout: Duration.seconds(timeoutSeconds),
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
-      environment: variables(environment, bucket.bucketName, store),
+      ephemeralStorageSize: Size.mebibytes(config.diskMegabytes),
+      environment: {
+        ...variables(environment, bucket.bucketName, store),
+        HIMPLOS_LOAD_TIMEOUT_SECONDS: String(Math.min(60, timeoutSeconds - 2)),
+        HIMPLOS_MAX_OUTPUT_MEGABYTES: String(Math.floor(config.diskMegabytes / 2)),
+        HIMPLOS_FDR: String(config.falseDiscoveryRate),
+      },
     });
     this.alias = new Alias(this, 'Live', {
       aliasName: 'live',
@@ -59,7 +65,14 @@ export class BulkFunction extends Construct {
     });
     this.deadLetters = deadLetterQueue(this, 'DeadLetters');
     const queue = this.#queue(artifacts, timeoutSeconds);
-    this.alias.addEventSource(new SqsEventSource(queue, { batchSize: 1, reportBatchItemFailures: true }));
+    this.alias.addEventSource(
+      new SqsEventSource(queue, {
+        batchSize: 1,
+        reportBatchItemFailures: true,
+        // A message that meets a throttled function would count as an attempt.
+        ...(reservedConcurrency !== undefined && { maxConcurrency: reservedConcurrency }),
+      }),
+    );
     acknowledgePatterns(role, bucket, patterns);
     acknowledgePatterns(role, bucket, [`${INBOX}*`, `${SCORES}*`], 'files are named by those who send them');
   }

@@ -33,7 +33,7 @@ export function functionRole(scope: Construct, id: string, props: FunctionRolePr
   if (writes.length > 0) {
     allow(
       'WriteObjects',
-      ['s3:PutObject'],
+      ['s3:PutObject', 's3:AbortMultipartUpload'],
       writes.map((pattern) => bucket.arnForObjects(pattern)),
     );
   }

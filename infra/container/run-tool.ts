@@ -9,8 +9,9 @@ export type Tool = (
 ) => Promise<{ readonly status: number; readonly output: string }>;
 
 const MAX_OUTPUT = 8 * 1024 * 1024;
-/** As shells report a process that was killed: Batch tries again. */
+/** As shells report a process that was killed or told to stop (a Spot machine that goes away): Batch tries again. */
 const KILLED = 137;
+const STOPPED = 143;
 
 /** The tool as the image holds it, beside this file. */
 export const runTool: Tool = async (args, folder) => {
@@ -19,7 +20,11 @@ export const runTool: Tool = async (args, folder) => {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const stop = () => child.kill('SIGTERM');
+  let isStopped = false;
+  const stop = () => {
+    isStopped = true;
+    child.kill('SIGTERM');
+  };
   process.once('SIGTERM', stop);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -28,5 +33,5 @@ export const runTool: Tool = async (args, folder) => {
   });
   const [status] = (await once(child, 'close')) as [number | null];
   process.removeListener('SIGTERM', stop);
-  return { status: status ?? KILLED, output };
+  return { status: isStopped ? STOPPED : (status ?? KILLED), output };
 };

@@ -20,7 +20,9 @@ export const environment: EnvironmentInput = {
     compute: { type: 'fargate', cpus: 4, memoryGibibytes: 16, diskGibibytes: 50 },
     calibrate: [
       ...['--model', 'model.onnx', '--train', '{input}/train.tar'],
-      ...['--calibration', '{input}/calibration.tar', '--ood', 'textures={input}/textures.tar'],
+      // Gates compare versions on the evaluation rows: without them nothing is promoted.
+      ...['--calibration', '{input}/calibration.tar', '--evaluation', '{input}/evaluation.tar'],
+      ...['--ood', 'textures={input}/textures.tar'],
     ],
     merge: ['--model', 'model.onnx'],
   },

@@ -122,6 +122,11 @@ export interface Detector {
    */
   readonly collapsedScore?: (head: Head) => number;
   /**
+   * C bytes, 1 for a class whose samples are decided `ood` whatever their score, by a method whose flags depend on the
+   * predicted class alone (those with a cosine have it say so). Throws as `prepare` does.
+   */
+  refusedClasses?(head: Head, tensors: Tensors): Uint8Array;
+  /**
    * The same score as a masked head, where it has that form: what the kernel runs (see shared/kernel). Throws as
    * `prepare` does.
    */

@@ -34,11 +34,9 @@ export const she = defineMethod({
       return { patterns: f64(classMeans(sums), classes, width) };
     },
     prepare: (head, tensors) => {
-      const { classes, width } = head;
+      const { width } = head;
       const patterns = readPatterns(head, tensors);
-      const isMissing = Array.from({ length: classes }, (_, c) =>
-        patterns.subarray(c * width, (c + 1) * width).every((value) => value === 0),
-      );
+      const isMissing = findMissing(head, tensors);
       return rowScorer(
         head,
         (features, at, _logits, _logitsAt, predicted) => {
@@ -47,9 +45,10 @@ export const she = defineMethod({
           for (let l = 0; l < width; l++) sum += features[at + l]! * patterns[from + l]!;
           return sum;
         },
-        (predicted) => (isMissing[predicted] ? FLAG_NO_PROTOTYPE : 0),
+        (predicted) => (isMissing[predicted] === 1 ? FLAG_NO_PROTOTYPE : 0),
       );
     },
+    refusedClasses: findMissing,
     graph: (builder, { features, predicted }, head, tensors) => {
       const { classes, width } = head;
       const patterns = builder.constant(f64(readPatterns(head, tensors), classes, width));
@@ -60,6 +59,14 @@ export const she = defineMethod({
     },
   }),
 });
+
+/** 1 for the classes without a pattern. */
+function findMissing(head: Head, tensors: Tensors): Uint8Array {
+  const patterns = readPatterns(head, tensors);
+  return Uint8Array.from({ length: head.classes }, (_, c) =>
+    patterns.subarray(c * head.width, (c + 1) * head.width).every((value) => value === 0) ? 1 : 0,
+  );
+}
 
 function readPatterns({ classes, width }: Head, tensors: Tensors): Float64Array {
   return requireTensor(tensors, 'patterns', 'F64', [classes, width]);

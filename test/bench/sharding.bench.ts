@@ -22,6 +22,7 @@ import { RowRecorder, writeShardRows } from '../../calibrate/sharding/shard-rows
 import { toolVersion } from '../../calibrate/tool-version.ts';
 import { fingerprintHead } from '../../shared/artifact/detector.ts';
 import { encodeSafetensors } from '../../shared/formats/safetensors.ts';
+import type { Head } from '../../shared/methods/contract.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
 import { openStore } from '../../shared/store/open-store.ts';
 import { f32 } from '../../shared/tensor.ts';
@@ -37,7 +38,12 @@ const detector = findDetector('himplos');
 
 const [part, ...given] = process.argv.slice(2);
 const scale = part === undefined || /^[\d.]+$/.test(part) ? Number(part ?? 1) : 1;
+let generatedHead: Head | undefined;
+let pool: Float32Array | undefined;
 switch (part) {
+  case 'prepare':
+    await preparePartials(Number(given[0]), 100, given[1]!);
+    break;
   case 'shard':
     await measureShard(Number(given[0]), Number(given[1]), Number(given[2]), given[3]!);
     break;
@@ -71,8 +77,8 @@ async function measureAll(): Promise<void> {
       rmSync(join(folder, 'one'), { recursive: true });
     }
     const rows = Math.round(1_638_400 * scale);
-    const [shards, all] = [100, join(folder, 'all')];
-    await preparePartials(rows, shards, all);
+    const all = join(folder, 'all');
+    run('prepare', String(rows), all);
     run('merge', all);
   } finally {
     rmSync(folder, { recursive: true });
@@ -85,8 +91,10 @@ function run(...options: readonly string[]): void {
 }
 
 async function measureShard(rows: number, count: number, index: number, folder: string): Promise<void> {
+  const plan = await makePlan(rows, count);
+  for await (const _ of generate(0, PORTION)); // makes the numbers that rows are taken from
   const start = performance.now();
-  const done = await writePass(rows, { index, count }, folder, await makePlan(rows, count));
+  const done = await writePass(rows, { index, count }, folder, plan);
   const seconds = (performance.now() - start) / 1000;
   const megabytes = process.resourceUsage().maxRSS / 1024;
   const [file] = readdirSync(join(folder, 'pass-1')).map(
@@ -207,18 +215,19 @@ function digestOfShard(index: number): string {
   return createHash('sha256').update(`shard ${index}`).digest('hex');
 }
 
-function makeHead() {
-  return {
+function makeHead(): Head {
+  generatedHead ??= {
     classes: CLASSES,
     width: WIDTH,
     weight: noise(CLASSES * WIDTH, 7),
     bias: new Float32Array(CLASSES),
   };
+  return generatedHead;
 }
 
 /** Half-normal activations, as after a ReLU and pooling; each portion is another stretch of the same noise. */
 async function* generate(first: number, end: number) {
-  const pool = noise(PORTION * WIDTH * 4, 3).map(Math.abs);
+  pool ??= noise(PORTION * WIDTH * 4, 3).map(Math.abs);
   const random = seededRandom(5);
   const labels = new Int32Array(PORTION);
   for (let firstRow = first; firstRow < end; firstRow += PORTION) {

@@ -63,6 +63,8 @@ describe('environment', () => {
     ],
     ['functions.embeddings.access.requestsPerSecond', 0],
     ['functions.embedings', {}],
+    ['functions.bulk', { memoryMegabytes: 1024, timeoutSeconds: 60, reservedConcurrency: 1 }],
+    ['functions.bulk', { memoryMegabytes: 1024, timeoutSeconds: 901 }],
     ['alarms', { email: 'nobody' }],
     ['alarms', { oodSharePercent: 100 }],
     ['recalibration.schedule', 'cron(0 3 31 2 ? *)'],

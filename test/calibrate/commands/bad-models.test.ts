@@ -98,6 +98,19 @@ describe('calibrate refuses, writing nothing,', () => {
     await expectRefusal(calibrateWith(modelFile(encodeModel(model))), /NaN .*blue\/0000\.png/);
   });
 
+  it('a model that gives several rows of features an image', async () => {
+    const model = smallModel({
+      input: ['N', 3, 8, 8],
+      outputs: ['y'],
+      nodes: [node('Flatten', ['x'], ['h'], { axis: 2 }), node('Gemm', ['h', 'w'], ['y'], { transB: 1 })],
+      initializers: [floats('w', [3, 64], new Array(192).fill(0.5))],
+    });
+    await expectRefusal(
+      calibrateWith(modelFile(encodeModel(model))),
+      /expected 64 features an image, got \d+ numbers for \d+ images/,
+    );
+  });
+
   it('a head input that the model does not have', async () => {
     await expectRefusal(['calibrate', ...problem.options, '--head-input', 'nowhere'], /nowhere/);
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Results } from '../../../calibrate/results/results.ts';
 import { newFolder, readError, runCommand, runWell } from '../run-command.ts';
-import { drawFolder, GREY, type SmallProblem, smallProblem } from './small-problem.ts';
+import { drawFolder, GREY, type SmallProblem, smallProblem, writeBelow } from './small-problem.ts';
 
 let problem: SmallProblem;
 let detector: string;
@@ -50,6 +50,15 @@ describe('evaluate on images', () => {
     const argv = ['evaluate', '--detector', detector, '--id', folder, '--ood', `grey=${problem.ood}`];
     const { id }: Results = JSON.parse((await runWell([...argv, '--format', 'json'])).stdout);
     expect(id).toEqual({ accuracy: null, n: 3, coverage: 0 });
+  });
+
+  it('counts the images that --skip-bad passes over', async () => {
+    const folder = newFolder();
+    await drawFolder(folder, GREY, 3, 12);
+    writeBelow(folder, 'bad.png', 'no image');
+    const argv = evaluate('--ood', `bad=${folder}`, '--skip-bad', '--format', 'json');
+    const { warnings }: Results = JSON.parse((await runWell(argv)).stdout);
+    expect(warnings).toContain('ood bad: 1 of 4 images could not be decoded and were passed over');
   });
 
   it('refuses a class that the detector does not have', async () => {

@@ -1,7 +1,9 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Answer } from '../../../calibrate/api.ts';
+import { decodeNpy, encodeNpy } from '../../../shared/formats/npy.ts';
+import { smallSets } from '../results/small-sets.ts';
 import { newFolder, readError, runCommand, runWell } from '../run-command.ts';
 import { COLOURS, drawImage, GREY, type SmallProblem, smallProblem, writeBelow } from './small-problem.ts';
 
@@ -94,4 +96,29 @@ describe('score on images', () => {
     const refused = readError(await runCommand(['score', '--detector', copy, problem.ood]));
     expect(refused.message).toMatch(/detector\.onnx: expected \d+ bytes, got/);
   });
+});
+
+it('score refuses a class that SHE has no pattern of, as the calibration did, even where γ is 0', async () => {
+  const folder = newFolder();
+  const { withoutOod } = smallSets(folder);
+  const labels = decodeNpy(readFileSync(join(folder, 'train.labels.npy'))) as { data: BigInt64Array };
+  const known = labels.data.map((label) => (label === 2n ? 1n : label));
+  writeFileSync(
+    join(folder, 'train.labels.npy'),
+    encodeNpy({ dtype: 'I64', data: known, shape: [known.length] }),
+  );
+  const out = join(folder, 'detector');
+  const options = ['--method', 'she', '--allow-missing-classes', '--out', out, '--json'];
+  const calibrated = JSON.parse((await runWell(['calibrate', ...withoutOod, ...options])).stdout);
+  expect(calibrated.threshold.gamma).toBe(0);
+  const { stdout } = await runWell(['score', '--detector', out, join(folder, 'evaluation.npy')]);
+  const answers = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  for (const { predicted, decision, warnings } of answers) {
+    expect([decision, warnings.length]).toEqual(predicted === 2 ? ['ood', 1] : ['id', 0]);
+  }
+  const accepted = answers.filter(({ decision }) => decision === 'id').length;
+  expect(accepted / answers.length).toBe(calibrated.id.coverage);
 });

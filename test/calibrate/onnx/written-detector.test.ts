@@ -172,6 +172,18 @@ describe('decisions at the edges', () => {
     expect([...(await run([...row], detector, tensors)).is_ood!]).toEqual([0]);
   });
 
+  it('a class that a method without a cosine refuses is out-of-distribution', async () => {
+    const she = findDetector('she');
+    const fitted = await fitDetector(she, problem);
+    const missing = scoreAll(she.prepare(head, fitted), head, id).predicted[0]!;
+    const patterns = (fitted.patterns!.data as Float64Array).slice();
+    patterns.fill(0, missing * head.width, (missing + 1) * head.width);
+    const without = { patterns: { ...fitted.patterns!, data: patterns } } as Tensors;
+    const row = [...id.features.subarray(0, head.width)];
+    expect([...(await run(row, she, without)).is_ood!]).toEqual([1]);
+    expect([...(await run(row, she, fitted)).is_ood!]).toEqual([0]);
+  });
+
   it('equal logits are predicted as the lowest class', async () => {
     const even = {
       ...head,

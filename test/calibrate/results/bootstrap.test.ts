@@ -94,6 +94,12 @@ describe('bootstrap intervals', () => {
     expect((high - low) / (2 * 1.96 * Math.sqrt(variance))).toBeLessThan(1.15);
   });
 
+  it('are refused where they would not fit into memory', () => {
+    expect(() => bootstrapIntervals([method('a', 1, 10)], { ...options, replicates: 1e8 })).toThrow(
+      '--bootstrap 100000000 of 1 methods: expected at most',
+    );
+  });
+
   it('draw the same samples for every method', () => {
     const [first, second] = bootstrapIntervals([method('a', 1, 100), method('b', 1, 100)], options);
     expect(second).toEqual(first);

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Results } from '../../../calibrate/results/results.ts';
@@ -39,6 +39,19 @@ describe('compare', () => {
     }
     expect(results.tests!.map(({ method, figure }) => `${method} ${figure}`)).toContain('himplos fpr95');
     expect((await runWell(argv)).stdout).toBe(stdout);
+  });
+
+  it('reports an ablation some of whose lines could not be fitted', async () => {
+    const folder = newFolder();
+    const report = join(folder, 'report.html');
+    const unlabelled = smallSets(folder).options.map((option) =>
+      option.replace(/train\.npy:.*$/, 'train.npy'),
+    );
+    const argv = ['compare', ...unlabelled, '--ablation', 'himplos:clip=1.0', '--format', 'json'];
+    const { rows, skipped }: Results = JSON.parse((await runWell([...argv, '--report', report])).stdout);
+    expect(new Set(rows.map(({ params }) => params.smoothing))).toEqual(new Set(['none']));
+    expect(skipped!.length).toBe(4);
+    expect(readFileSync(report, 'utf8')).toContain('Ablation of himplos:clip=1.0');
   });
 
   it('writes a file in the format asked for', async () => {

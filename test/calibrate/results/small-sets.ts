@@ -5,8 +5,8 @@ import { f32 } from '../../../shared/tensor.ts';
 import { randomNormals } from '../../shared/random.ts';
 
 /** Classes and features of {@link smallSets}. */
-export const CLASSES = 3;
-export const WIDTH = 6;
+const CLASSES = 3;
+const WIDTH = 6;
 
 /** A head and small, seeded feature files on the disk: three classes, OOD sets `far` and `close`. */
 export interface SmallSets {

@@ -75,7 +75,7 @@ export async function openInputs(
 }
 
 /** The model that a head was cut from, as a detector names it. */
-export function describeModel({ model, found }: Pick<Classifier, 'model' | 'found'>): DetectorModel {
+function describeModel({ model, found }: Pick<Classifier, 'model' | 'found'>): DetectorModel {
   return { digest: model.digest, name: model.name, headInput: found.headInput };
 }
 

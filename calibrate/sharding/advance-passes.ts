@@ -105,12 +105,13 @@ async function mergeTraining(
   const objects = requireAllShards(store, pass, shards, await listShards(store, pass, shards, signal));
   const context = { head, totalRows: inputs.train.samples };
   const reducers = new Map(statistics.map(({ key, create }) => [key, create(context)]));
+  const buffer = { bytes: new Uint8Array(0) };
   for (const [shard, object] of objects.entries()) {
     const identity = shardIdentity(pass, shard, stampOf(plan));
     const partial = await readPartialHeader(store, object, identity, signal);
     requireSameRows(partial, headers[shard]!, store);
     const where = `${store.address}: ${object.key}`;
-    for (const [key, state] of await readStates(store, partial, statistics, signal)) {
+    for (const [key, state] of await readStates(store, partial, statistics, buffer, signal)) {
       nameShard(where, () => reducers.get(key)!.merge(state));
     }
   }

@@ -30,7 +30,7 @@ export async function readMergedPasses(
     const object = await findObject(store, mergedKey(pass), signal);
     if (object === undefined) break;
     const header = await readPartialHeader(store, object, mergedIdentity(pass, stampOf(plan)), signal);
-    fit.resume(await readStates(store, header, statistics, signal));
+    fit.resume(await readStates(store, header, statistics, { bytes: new Uint8Array(0) }, signal));
     rowsDigests.push(header.document.rowsDigest);
   }
   return { fit, rowsDigests };

@@ -89,16 +89,41 @@ export async function readPartialHeader(
   return { ...header, key, bytes, document };
 }
 
-/** Reads a whole partial into memory and checks its digest. Throws `bad-input` or `too-large` naming it. */
+/** Memory that partials are read into, one after the other: 100 of 17 MB would wait for a garbage collection. */
+export interface ReadBuffer {
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Reads a whole partial and checks its digest. The tensors are valid until the buffer is used again. Throws `bad-input`
+ * or `too-large` naming it.
+ */
 export async function readPartial(
   store: ObjectStore,
   { key, bytes, document, dataOffset }: StoredPartial,
+  buffer: ReadBuffer,
   signal: AbortSignal,
 ): Promise<Tensors> {
   const where = `${store.address}: ${key}`;
-  const { body } = await store.get(key, { maxBytes: Math.min(bytes, MAX_PARTIAL_BYTES), signal });
+  if (bytes > MAX_PARTIAL_BYTES) {
+    throw new HimplosError(
+      'too-large',
+      `${where}: expected at most ${MAX_PARTIAL_BYTES} bytes, got ${bytes}`,
+      {
+        hint: 'use a method that keeps less of its training data',
+      },
+    );
+  }
+  if (buffer.bytes.length < bytes) buffer.bytes = new Uint8Array(bytes);
+  const body = buffer.bytes.subarray(0, bytes);
+  let length = 0;
+  for await (const chunk of (await store.open(key, { signal })).chunks) {
+    if (length + chunk.length > bytes) throw damagedPartial(where);
+    body.set(chunk, length);
+    length += chunk.length;
+  }
   const digest = createHash('sha256').update(body.subarray(dataOffset)).digest('hex');
-  if (digest !== document.sha256) throw damagedPartial(where);
+  if (length !== bytes || digest !== document.sha256) throw damagedPartial(where);
   return (await named(where, async () => decodeSafetensors(body))).tensors;
 }
 

@@ -8,6 +8,7 @@ import type { SampleRange } from '../sources/contract.ts';
 import type { PartialIdentity } from './partial-document.ts';
 import {
   inMemory,
+  type ReadBuffer,
   readPartial,
   type StoredPartial,
   type StreamedTensor,
@@ -66,11 +67,12 @@ export function writeStates(
   return writePartial(store, key, document, tensors, signal);
 }
 
-/** Reads the states in a partial. Throws `bad-input` naming it when it is damaged or of other statistics. */
+/** Reads the states in a partial, valid until the buffer is used again. Throws `bad-input` naming it when it is damaged or of other statistics. */
 export async function readStates(
   store: ObjectStore,
   partial: StoredPartial,
   expected: readonly Statistic<unknown>[],
+  buffer: ReadBuffer,
   signal: AbortSignal,
 ): Promise<PassStates> {
   const { document, key } = partial;
@@ -82,7 +84,7 @@ export async function readStates(
       { hint: 'remove it and run that shard again' },
     );
   }
-  const tensors = Object.entries(await readPartial(store, partial, signal));
+  const tensors = Object.entries(await readPartial(store, partial, buffer, signal));
   return new Map(
     keys.map((statistic, position) => {
       const own = tensors.filter(([name]) => name.startsWith(`${position}.`));

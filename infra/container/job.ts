@@ -95,9 +95,15 @@ async function fetchLocal({ environment, s3, folder }: JobContext): Promise<stri
   let ContinuationToken: string | undefined;
   do {
     const page = await s3.send(
-      new ListObjectsV2Command({ Bucket, Prefix, ...(ContinuationToken && { ContinuationToken }) }),
+      new ListObjectsV2Command({
+        ...{ Bucket, Prefix },
+        // XML cannot hold every character a key may have.
+        EncodingType: 'url',
+        ...(ContinuationToken && { ContinuationToken }),
+      }),
     );
-    for (const { Key = '' } of page.Contents ?? []) {
+    for (const { Key: listed = '' } of page.Contents ?? []) {
+      const Key = decodeURIComponent(listed.replaceAll('+', ' '));
       if (Key.endsWith('/')) continue;
       const path = join(target, safeName(Key.slice(Prefix.length)));
       await mkdir(dirname(path), { recursive: true });

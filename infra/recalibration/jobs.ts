@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Size, Stack } from 'aws-cdk-lib';
 import {
   Action,
   EcsEc2ContainerDefinition,
@@ -118,6 +118,8 @@ export class Jobs extends Construct {
       environment: {
         HIMPLOS_STORE: `s3://${bucketName}/${store}`,
         HIMPLOS_DETECTOR: environment.detector,
+        // Fargate would say it, ECS on machines of its own does not.
+        AWS_REGION: Stack.of(this).region,
         HIMPLOS_INPUT: `s3://${bucketName}/${input.slice(0, -1)}`,
         ...variables,
       },

@@ -87,7 +87,7 @@ export class SumTree {
       this.#insert({
         level,
         first,
-        sum: { values: tensor.data.slice(), isMarked: new Uint8Array(this.#parts).fill(1) },
+        sum: this.#takeCopy(tensor.data),
       });
     }
   }
@@ -131,6 +131,16 @@ export class SumTree {
     }
     forMarked(spare, (from, to) => spare.values.fill(0, from, to));
     spare.isMarked.fill(0);
+    return spare;
+  }
+
+  #takeCopy(values: Float64Array): Parts {
+    const spare = this.#spare.pop() ?? {
+      values: new Float64Array(this.#length),
+      isMarked: new Uint8Array(this.#parts),
+    };
+    spare.values.set(values);
+    spare.isMarked.fill(1);
     return spare;
   }
 

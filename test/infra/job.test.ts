@@ -161,7 +161,7 @@ function sendFrom(objects: () => Readonly<Record<string, string>>) {
     const start = Number(ContinuationToken);
     const keys = Object.keys(objects()).filter((key) => key.startsWith(Prefix));
     return {
-      Contents: keys.slice(start, start + 1).map((Key) => ({ Key })),
+      Contents: keys.slice(start, start + 1).map((key) => ({ Key: encodeURIComponent(key) })),
       IsTruncated: start + 1 < keys.length,
       NextContinuationToken: String(start + 1),
     };

@@ -1,0 +1,211 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findHead } from '../../calibrate/onnx/find-head.ts';
+import { readModel } from '../../calibrate/onnx/read-model.ts';
+import { openSources } from '../../calibrate/sources/open-source.ts';
+import { encodeNpy } from '../../shared/formats/npy.ts';
+import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
+import { newFolder, runWell } from '../calibrate/run-command.ts';
+import { hasRealData, needsData, realData } from '../real-data.ts';
+import { CHROMIUM, openPage } from './chromium.ts';
+import { type ImageServer, imageServer } from './image-server.ts';
+import { type Served, serveWith } from './served.ts';
+
+/** Real models take seconds on an idle machine, more on a busy one. */
+const SLOW_MS = 10 * 60_000;
+/** Images a request. */
+const BATCH = 25;
+
+interface Line {
+  readonly name: string;
+  readonly decision: 'id' | 'ood';
+  readonly score: number;
+  readonly predicted: number;
+  readonly p: number;
+  readonly cosine: number | null;
+}
+
+interface Case {
+  readonly name: string;
+  /** Options of calibrate; the detector goes to `--out`. */
+  readonly calibrate: () => Promise<readonly string[]>;
+  readonly images: string;
+  readonly count: number;
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: '250 images of ImageNet',
+    calibrate: async () => imagenetOptions(),
+    images: realData('imagenet/sample.tar.gz'),
+    count: 250,
+  },
+  {
+    name: '500 images of CIFAR-10',
+    calibrate: async () => {
+      const features = (set: string) =>
+        `${realData('cifar10/features', `${set}.features.npy`)}:${realData('cifar10/features', `${set}.labels.npy`)}`;
+      const data = ['--train', features('train'), '--calibration', features('calibration')];
+      return ['--model', realData('cifar10/model.onnx'), '--preprocess', 'cifar10', ...data];
+    },
+    images: realData('cifar10/test.tar.gz'),
+    count: 500,
+  },
+];
+
+/** A sample for each of the 1000 classes, made from the head itself: real ones have one image in four classes. */
+async function imagenetOptions(): Promise<string[]> {
+  const folder = newFolder();
+  const model = realData('imagenet/model.onnx');
+  const { head } = findHead(await readModel(model));
+  const { classes, width, weight } = head;
+  const features = Float32Array.from(weight, (value) => Math.max(0, value) * 8);
+  const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
+  write('train.npy', encodeNpy({ dtype: 'F32', shape: [classes, width], data: features }));
+  const labels = BigInt64Array.from({ length: classes }, (_, c) => BigInt(c));
+  write('labels.npy', encodeNpy({ dtype: 'I64', shape: [classes], data: labels }));
+  const { labels_of_sample } = JSON.parse(readFileSync(realData('imagenet/classes.json'), 'utf8'));
+  const given = BigInt64Array.from(labels_of_sample, BigInt);
+  write('sample.npy', encodeNpy({ dtype: 'I64', shape: [given.length], data: given }));
+  return [
+    ...['--model', model, '--mean', '0.5,0.5,0.5', '--std', '0.5,0.5,0.5', '--allow-missing-classes'],
+    ...['--classes', realData('imagenet/classes.txt')],
+    ...['--train', `${join(folder, 'train.npy')}:${join(folder, 'labels.npy')}`],
+    ...['--calibration', `${realData('imagenet/sample.features.npy')}:${join(folder, 'sample.npy')}`],
+  ];
+}
+
+for (const given of CASES)
+  describe.skipIf(!hasRealData)(`the same answers everywhere for ${given.name} (${needsData})`, () => {
+    let detector: string;
+    let lines: readonly Line[];
+    let images: readonly Uint8Array<ArrayBuffer>[];
+    let server: ImageServer;
+    let served: Served;
+    beforeAll(async () => {
+      detector = join(newFolder(), 'detector');
+      const { stderr } = await runWell([
+        'calibrate',
+        ...(await given.calibrate()),
+        '--device',
+        'cpu',
+        '--out',
+        detector,
+      ]);
+      expect(stderr).not.toMatch(/^bug/m);
+      const io = {
+        stderr: { write: () => undefined },
+        stdout: { write: () => undefined },
+        env: {},
+        signal: new AbortController().signal,
+      };
+      const source = await openSources([given.images], io);
+      const taken: { name: string; bytes: Uint8Array<ArrayBuffer> }[] = [];
+      if (source.kind !== 'images') throw new Error('expected images');
+      for await (const { name, bytes } of source.samples()) {
+        taken.push({ name, bytes: new Uint8Array(bytes) });
+        if (taken.length === given.count) break;
+      }
+      images = taken.map(({ bytes }) => bytes);
+      // The tool's own batches of 64; what it prints is in the order of the source.
+      const folder = newFolder();
+      const list = join(folder, 'list.txt');
+      taken.forEach(({ bytes }, i) => void writeFileSync(join(folder, `${i}.img.jpg`), bytes));
+      writeFileSync(list, taken.map((_, i) => `${i}.img.jpg 0\n`).join(''));
+      const { stdout } = await runWell(['score', '--detector', detector, '--device', 'cpu', list]);
+      lines = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(lines.length).toBe(given.count);
+      server = await imageServer(detector);
+      served = await serveWith(['--detector', detector]);
+    }, SLOW_MS);
+    afterAll(() => served?.stop());
+
+    /** METHODS §9 for scores of one model on one machine; batches of other sizes change features in the last bits. */
+    function expectAgreement(results: ScoreAnswer['results'], from: number): void {
+      results.forEach((result, i) => {
+        const line = lines[from + i]!;
+        expect([result.decision, result.predicted_class]).toEqual([line.decision, line.predicted]);
+        const tolerance = 1e-5 * Math.max(1, Math.abs(line.score));
+        expect(Math.abs(result.score - line.score)).toBeLessThanOrEqual(tolerance);
+        if (line.cosine === null) expect(result.cosine).toBe(null);
+        else expect(Math.abs(result.cosine! - line.cosine)).toBeLessThan(1e-5);
+      });
+    }
+
+    const bodyOf = (from: number) =>
+      JSON.stringify({
+        images: images.slice(from, from + BATCH).map((bytes) => Buffer.from(bytes).toString('base64')),
+      });
+
+    it('some accepted and some refused, and cosines of many classes', () => {
+      expect(new Set(lines.map(({ decision }) => decision))).toEqual(new Set(['id', 'ood']));
+      expect(new Set(lines.map(({ predicted }) => predicted)).size).toBeGreaterThanOrEqual(10);
+      expect(lines.filter(({ cosine }) => cosine !== null && cosine > 0).length).toBeGreaterThan(
+        lines.length / 2,
+      );
+    });
+
+    it(
+      'by the images function',
+      async () => {
+        for (let from = 0; from < images.length; from += BATCH) {
+          const response = await server.post(bodyOf(from), 'application/json');
+          expect(response.status).toBe(200);
+          expectAgreement(((await response.json()) as ScoreAnswer).results, from);
+        }
+        expect(server.bugs).toEqual([]);
+      },
+      SLOW_MS,
+    );
+
+    it(
+      'by himplos serve, an image a request',
+      async () => {
+        for (const [i, bytes] of images.entries()) {
+          const headers = { 'content-type': 'image/jpeg' };
+          const response = await fetch(`${served.address}/v1/images`, {
+            method: 'POST',
+            headers,
+            body: bytes,
+          });
+          expectAgreement(((await response.json()) as ScoreAnswer).results, i);
+        }
+      },
+      SLOW_MS,
+    );
+
+    it.skipIf(CHROMIUM === undefined)(
+      'by the playground, which an image of each decision shows (needs chromium)',
+      async () => {
+        const page = await openPage();
+        try {
+          await page.open(`${served.address}/playground`);
+          for (const decision of ['id', 'ood']) {
+            const line = lines.find((one) => one.decision === decision)!;
+            await page.evaluate("document.querySelector('#answer').replaceChildren()");
+            await page.choose(
+              '#image',
+              line.name.startsWith('/') ? line.name : await fileOf(lines.indexOf(line)),
+            );
+            await page.until("document.querySelector('.decision')");
+            const text = await page.evaluate<string>("document.querySelector('#answer').innerText");
+            expect(text).toMatch(decision === 'id' ? /Accepted/ : /Refused/);
+            expect(Number(/Score\s+(\S+)/.exec(text)![1])).toBeCloseTo(line.score, 2);
+            expect(text).toContain(`(${line.predicted})`);
+          }
+        } finally {
+          await page.close();
+        }
+      },
+    );
+
+    function fileOf(index: number): string {
+      const path = join(newFolder(), 'image.jpg');
+      writeFileSync(path, images[index]!);
+      return path;
+    }
+  });

@@ -73,7 +73,7 @@ export async function calibrateDetector(
   const collapsed = detector.collapsedScore?.(head);
   if (collapsed !== undefined && gamma <= collapsed) {
     warnings.push(
-      `γ = ${gamma.toPrecision(6)} is not above ${collapsed.toPrecision(6)}, the score of a sample unlike every class: the detector accepts nearly everything`,
+      `γ = ${gamma.toPrecision(6)} is not above ${collapsed.toPrecision(6)}, the score of a sample unlike every class: samples that resemble no class are accepted`,
     );
   }
   const idSet = sets.evaluation ?? sets.calibration;

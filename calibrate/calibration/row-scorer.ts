@@ -1,14 +1,9 @@
 import { availableParallelism } from 'node:os';
 import type { LoadedDetector } from '../../shared/artifact/load-detector.ts';
 import { applyLinearTo } from '../../shared/maths/linear.ts';
-import {
-  allocateScores,
-  FLAG_NEGATIVE_COSINE,
-  FLAG_NO_PROTOTYPE,
-  FLAG_ZERO_FEATURE,
-  type Scores,
-} from '../../shared/methods/contract.ts';
+import { allocateScores, FLAG_NO_PROTOTYPE, type Scores } from '../../shared/methods/contract.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
+import { cosineFlags, isZeroRow } from '../../shared/methods/smoothing.ts';
 import { buildHeadModel } from '../onnx/fused-graph.ts';
 import { openSession } from '../session.ts';
 
@@ -71,17 +66,14 @@ async function scoreByGraph(stored: LoadedDetector, threads: number): Promise<Ro
         const predicted = scores.predicted[row]!;
         scores.cosine[row] = cosine;
         if (!hasCosine) scores.flags[row] = refused?.[predicted] === 1 ? FLAG_NO_PROTOTYPE : 0;
-        else scores.flags[row] = cosine > 0 ? 0 : reason(features, row, head.width, isMissing.has(predicted));
+        else if (cosine > 0) scores.flags[row] = 0;
+        else {
+          const isZero = isZeroRow(features, row * head.width, head.width);
+          scores.flags[row] = cosineFlags(isZero, !isMissing.has(predicted));
+        }
       }
       return scores;
     },
     [Symbol.asyncDispose]: () => session.close(),
   };
-}
-
-/** Why a cosine is not above 0. */
-function reason(features: Float32Array, row: number, width: number, hasNoPrototype: boolean): number {
-  if (features.subarray(row * width, (row + 1) * width).every((value) => value === 0))
-    return FLAG_ZERO_FEATURE;
-  return hasNoPrototype ? FLAG_NO_PROTOTYPE : FLAG_NEGATIVE_COSINE;
 }

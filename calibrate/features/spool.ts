@@ -36,9 +36,10 @@ export class Spool {
   /** Opens or makes the pair of files `key` in a folder; what a kill left incomplete does not count. */
   static async open(folder: string, key: string, width: number): Promise<Spool> {
     const path = join(folder, `${key}.f32`);
+    let features: FileHandle | undefined;
     try {
       const flags = constants.O_RDWR | constants.O_CREAT;
-      const features = await open(path, flags);
+      features = await open(path, flags);
       const digests = await open(join(folder, `${key}.sha256`), flags);
       const rowBytes = 4 * width;
       const rows = Math.min(
@@ -47,6 +48,7 @@ export class Spool {
       );
       return new Spool(path, features, digests, rowBytes, rows);
     } catch (cause) {
+      await features?.close();
       throw storageError(cause, `opening ${path}`);
     }
   }
@@ -91,8 +93,7 @@ export class Spool {
   }
 
   async close(): Promise<void> {
-    await this.#features.close();
-    await this.#digests.close();
+    await Promise.allSettled([this.#features.close(), this.#digests.close()]);
   }
 }
 

@@ -1,11 +1,6 @@
-import {
-  FLAG_NEGATIVE_COSINE,
-  FLAG_NO_PROTOTYPE,
-  FLAG_ZERO_FEATURE,
-  type Head,
-  type Scores,
-} from '../methods/contract.ts';
+import type { Head, Scores } from '../methods/contract.ts';
 import type { MaskedHead } from '../methods/masked-head.ts';
+import { cosineFlags, isZeroRow } from '../methods/smoothing.ts';
 import { type KernelInstance, type KernelModule, loadFeatures, openKernel } from './kernel-module.ts';
 
 /** Scores samples; rows that float32 cannot hold are left to `scoreElsewhere`. */
@@ -47,7 +42,7 @@ export function prepareMaskedKernel(
   const maskRows = mask === undefined ? [] : rowsOf(mask, classes, maskBytes);
   const prototypeRows = prototypes === undefined ? [] : rowsOf(prototypes, classes, width);
 
-  function scoreRow(row: number): { cosine: number; flags: number } {
+  function scoreRow(features: Float32Array, at: number, row: number): { cosine: number; flags: number } {
     result.cosine = Number.NaN;
     result.flags = 0;
     if (prototypes === undefined) return result;
@@ -55,8 +50,7 @@ export function prepareMaskedKernel(
     const cosine = Math.max(-1, Math.min(1, exports.cosine(row)));
     result.cosine = cosine;
     if (!(cosine > 0)) {
-      if (exports.prototypeSquare.value === 0) result.flags = FLAG_NO_PROTOTYPE;
-      else result.flags = cosine < 0 ? FLAG_NEGATIVE_COSINE : FLAG_ZERO_FEATURE;
+      result.flags = cosineFlags(isZeroRow(features, at, width), exports.prototypeSquare.value !== 0);
     }
     return result;
   }
@@ -82,7 +76,7 @@ export function prepareMaskedKernel(
           scoreElsewhere(from + row);
           continue;
         }
-        const { cosine, flags } = scoreRow(row);
+        const { cosine, flags } = scoreRow(features, (from + row) * width, row);
         const scale = (smoothing.kind === 'scale' ? cosine : 1) / score.temperature;
         if (scale !== 1) exports.scaleShaped(row, scale);
         const sum = exports.sumExponentials(row);

@@ -59,6 +59,18 @@ export function fitPrototypes(
   return { prototypes: f32(classMeans(sums!, new Float32Array(classes * width)), classes, width) };
 }
 
+/** FLAG_… bits of a cosine that is not above 0: which norm is 0, or else that it is the cosine itself. */
+export function cosineFlags(isZeroFeature: boolean, hasPrototype: boolean): number {
+  const flags = (isZeroFeature ? FLAG_ZERO_FEATURE : 0) | (hasPrototype ? 0 : FLAG_NO_PROTOTYPE);
+  return flags === 0 ? FLAG_NEGATIVE_COSINE : flags;
+}
+
+/** Whether the row of `width` features that begins at `at` is zero throughout. */
+export function isZeroRow(features: Float32Array, at: number, width: number): boolean {
+  for (let l = 0; l < width; l++) if (features[at + l] !== 0) return false;
+  return true;
+}
+
 /** Cosines of samples to the prototype of their predicted class. */
 export class PrototypeCosine {
   /** Why the last row asked about is out-of-distribution whatever its score says: FLAG_… bits, or 0. */
@@ -88,9 +100,8 @@ export class PrototypeCosine {
       square += h * h;
     }
     const prototypeNorm = this.#norms[predicted]!;
-    this.flags = (square === 0 ? FLAG_ZERO_FEATURE : 0) | (prototypeNorm === 0 ? FLAG_NO_PROTOTYPE : 0);
-    if (this.flags !== 0) return 0;
-    if (product <= 0) this.flags = FLAG_NEGATIVE_COSINE;
+    this.flags = product > 0 ? 0 : cosineFlags(square === 0, prototypeNorm !== 0);
+    if (square === 0 || prototypeNorm === 0) return 0;
     // Rounding can put a vector's cosine with itself above 1.
     return Math.max(-1, Math.min(1, product / (Math.sqrt(square) * prototypeNorm)));
   }

@@ -93,15 +93,17 @@ function run(...options: readonly string[]): void {
 async function measureShard(rows: number, count: number, index: number, folder: string): Promise<void> {
   const plan = await makePlan(rows, count);
   for await (const _ of generate(0, PORTION)); // makes the numbers that rows are taken from
+  const cpu = process.cpuUsage();
   const start = performance.now();
   const done = await writePass(rows, { index, count }, folder, plan);
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
   const megabytes = process.resourceUsage().maxRSS / 1024;
   const [file] = readdirSync(join(folder, 'pass-1')).map(
     (name) => statSync(join(folder, 'pass-1', name)).size,
   );
   console.log(
-    `  shard ${index} of ${count} of ${rows} rows: ${done} rows in ${seconds.toFixed(1)} s, ${(done / seconds).toFixed(0)} rows/s, ${megabytes.toFixed(0)} MB resident at most, partial of ${(file! / 1e6).toFixed(0)} MB`,
+    `  shard ${index} of ${count} of ${rows} rows: ${done} rows in ${seconds.toFixed(1)} s, ${(done / seconds).toFixed(0)} rows/s, ${((1e6 * done) / (user + system)).toFixed(0)} a second of processor time, ${megabytes.toFixed(0)} MB resident at most, partial of ${(file! / 1e6).toFixed(0)} MB`,
   );
 }
 

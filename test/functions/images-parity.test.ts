@@ -1,15 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findHead } from '../../calibrate/onnx/find-head.ts';
-import { readModel } from '../../calibrate/onnx/read-model.ts';
 import { openSources } from '../../calibrate/sources/open-source.ts';
-import { encodeNpy } from '../../shared/formats/npy.ts';
 import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
 import { newFolder, runWell } from '../calibrate/run-command.ts';
 import { hasRealData, needsData, realData } from '../real-data.ts';
 import { CHROMIUM, openPage } from './chromium.ts';
 import { type ImageServer, imageServer } from './image-server.ts';
+import { imagenetOptions } from './imagenet-options.ts';
 import { type Served, serveWith } from './served.ts';
 
 /** Real models take seconds on an idle machine, more on a busy one. */
@@ -37,7 +35,7 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     name: '250 images of ImageNet',
-    calibrate: async () => imagenetOptions(),
+    calibrate: () => imagenetOptions(newFolder()),
     images: realData('imagenet/sample.tar.gz'),
     count: 250,
   },
@@ -53,28 +51,6 @@ const CASES: readonly Case[] = [
     count: 500,
   },
 ];
-
-/** A sample for each of the 1000 classes, made from the head itself: real ones have one image in four classes. */
-async function imagenetOptions(): Promise<string[]> {
-  const folder = newFolder();
-  const model = realData('imagenet/model.onnx');
-  const { head } = findHead(await readModel(model));
-  const { classes, width, weight } = head;
-  const features = Float32Array.from(weight, (value) => Math.max(0, value) * 8);
-  const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
-  write('train.npy', encodeNpy({ dtype: 'F32', shape: [classes, width], data: features }));
-  const labels = BigInt64Array.from({ length: classes }, (_, c) => BigInt(c));
-  write('labels.npy', encodeNpy({ dtype: 'I64', shape: [classes], data: labels }));
-  const { labels_of_sample } = JSON.parse(readFileSync(realData('imagenet/classes.json'), 'utf8'));
-  const given = BigInt64Array.from(labels_of_sample, BigInt);
-  write('sample.npy', encodeNpy({ dtype: 'I64', shape: [given.length], data: given }));
-  return [
-    ...['--model', model, '--mean', '0.5,0.5,0.5', '--std', '0.5,0.5,0.5', '--allow-missing-classes'],
-    ...['--classes', realData('imagenet/classes.txt')],
-    ...['--train', `${join(folder, 'train.npy')}:${join(folder, 'labels.npy')}`],
-    ...['--calibration', `${realData('imagenet/sample.features.npy')}:${join(folder, 'sample.npy')}`],
-  ];
-}
 
 for (const given of CASES)
   describe.skipIf(!hasRealData)(`the same answers everywhere for ${given.name} (${needsData})`, () => {
@@ -187,10 +163,7 @@ for (const given of CASES)
           for (const decision of ['id', 'ood']) {
             const line = lines.find((one) => one.decision === decision)!;
             await page.evaluate("document.querySelector('#answer').replaceChildren()");
-            await page.choose(
-              '#image',
-              line.name.startsWith('/') ? line.name : await fileOf(lines.indexOf(line)),
-            );
+            await page.choose('#image', fileOf(lines.indexOf(line)));
             await page.until("document.querySelector('.decision')");
             const text = await page.evaluate<string>("document.querySelector('#answer').innerText");
             expect(text).toMatch(decision === 'id' ? /Accepted/ : /Refused/);

@@ -1,6 +1,8 @@
 import { HimplosError } from '../../shared/errors.ts';
 import type { ImageBatch } from '../images/image-batches.ts';
-import { type ModelSession, openSession, type SessionOptions } from '../session.ts';
+import { type ModelSession, type OutputData, openSession, type SessionOptions } from '../session.ts';
+
+type Images = Pick<ImageBatch, 'rows' | 'height' | 'width' | 'tensor'>;
 
 /** An image model whose output `features` [N, L] is wanted. */
 export interface FeatureExtractor extends AsyncDisposable {
@@ -11,8 +13,15 @@ export interface FeatureExtractor extends AsyncDisposable {
   readonly width: number;
   /** Batch size that the graph demands, where it demands one. */
   readonly fixedBatch: number | null;
+  /** Names of all outputs of the model. */
+  readonly outputs: readonly string[];
   /** Penultimate features of a batch of images, rows × L. Throws `bad-model` or `bad-input`. */
-  featuresOf(images: Pick<ImageBatch, 'rows' | 'height' | 'width' | 'tensor'>): Promise<Float32Array>;
+  featuresOf(images: Images): Promise<Float32Array>;
+  /** These outputs for a batch of images, for padded rows too. Throws as `featuresOf`. */
+  outputsOf<Name extends string>(
+    images: Images,
+    names: readonly Name[],
+  ): Promise<Readonly<Record<Name, OutputData>>>;
 }
 
 /**
@@ -29,19 +38,22 @@ export async function openExtractor(
   const session = await openSession(model, name, options);
   const shape = imageShape(name, session);
   const [fixedBatch] = shape;
+  const outputsOf: FeatureExtractor['outputsOf'] = async (images, names) => {
+    const { rows, height, width: imageWidth } = images;
+    requireSize(name, shape, height, imageWidth);
+    const tensor = padRows(images.tensor, rows, fixedBatch ?? rows);
+    return session.run(session.input.name, tensor, [fixedBatch ?? rows, 3, height, imageWidth], names);
+  };
   return {
     identity: `${digest} ${session.device}`,
     device: session.device,
     width,
     fixedBatch,
+    outputs: session.outputs,
+    outputsOf,
     featuresOf: async (images) => {
-      const { rows, height, width: imageWidth } = images;
-      requireSize(name, shape, height, imageWidth);
-      const tensor = padRows(images.tensor, rows, fixedBatch ?? rows);
-      const dims = [fixedBatch ?? rows, 3, height, imageWidth];
-      const { features } = await session.run(session.input.name, tensor, dims, ['features']);
-      requireOneRowEach(name, features.length, dims[0]!, width);
-      return (features as Float32Array).subarray(0, rows * width);
+      const { features } = await outputsOf(images, ['features']);
+      return (features as Float32Array).subarray(0, images.rows * width);
     },
     [Symbol.asyncDispose]: () => session.close(),
   };

@@ -56,7 +56,7 @@ export async function* readListing(
   async function attempt(key: string): Promise<Float32Array | HimplosError> {
     try {
       const { body } = await store.get(key, { maxBytes: MAX_IMAGE_BYTES, signal });
-      return await model.featuresOf([body], IMAGE_BUDGET_MS);
+      return (await model.run([body], IMAGE_BUDGET_MS)).features;
     } catch (error) {
       if (error instanceof HimplosError && IMAGES_FAULTS.has(error.code)) return error;
       throw error;

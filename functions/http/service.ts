@@ -14,15 +14,26 @@ export interface ServingDetector extends AnswerContext {
   readonly confirmedAtMs: number;
 }
 
-/** A detector's classifier up to the features that its scorer takes. */
+/** A detector's classifier, with the detector behind it where its method has a graph of standard operators. */
 export interface ImageModel {
   /**
    * Decodes, preprocesses and runs encoded images.
-   * @returns rows × L, in the order of the images
+   * @returns their features, rows × L, in the order of the images; and what the graph says of them, if it does
    * Throws, naming the image by its position: `bad-input`, `unsupported` or `too-large` for one that cannot be used;
    * `too-large` when they take longer than `budgetMs`; `bad-model` when the model itself fails.
    */
-  featuresOf(images: readonly Uint8Array[], budgetMs: number): Promise<Float32Array>;
+  run(images: readonly Uint8Array[], budgetMs: number): Promise<ImageResults>;
+}
+
+export interface ImageResults {
+  readonly features: Float32Array;
+  /** Absent for a method without a graph: its scorer takes the features. */
+  readonly scored?: {
+    /** n scores. */
+    readonly score: Float64Array;
+    /** n indices of predicted classes. */
+    readonly predicted: Int32Array;
+  };
 }
 
 /** Where requests get the detector from. */

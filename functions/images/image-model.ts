@@ -9,7 +9,7 @@ import type { SessionOptions } from '../../calibrate/session.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { Preprocessor } from '../../shared/images/preprocess.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
-import type { ImageModel } from '../http/service.ts';
+import type { ImageModel, ImageResults } from '../http/service.ts';
 
 /** What one image may cost: 32 megapixels are 96 MiB once decoded, and two are decoded at a time. */
 export const IMAGE_LIMITS: PrepareLimits = { bytes: 16 * 2 ** 20, pixels: 32 * 2 ** 20, values: 2 ** 24 };
@@ -18,6 +18,9 @@ export const IMAGE_LIMITS: PrepareLimits = { bytes: 16 * 2 ** 20, pixels: 32 * 2
 const RUN_IMAGES = 8;
 /** While one image is decoded on the decoder's own thread, another is resized on this one. */
 const LANES = 2;
+
+const SCORED = ['features', 'score', 'predicted_class'] as const;
+const FEATURES = ['features'] as const;
 
 export interface ImageModelOptions extends SessionOptions {
   /** What to call the model in messages. */
@@ -38,6 +41,8 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
   const extractor = await openExtractor(model, options, options);
   const preprocessor = new Preprocessor(preprocessing);
   const runImages = extractor.fixedBatch ?? RUN_IMAGES;
+  const isScored = ['score', 'predicted_class'].every((output) => extractor.outputs.includes(output));
+  const names = (isScored ? SCORED : FEATURES) as typeof SCORED;
 
   async function prepare(images: readonly Uint8Array[], first: number, deadlineMs: number) {
     const prepared: PreparedImage[] = [];
@@ -54,40 +59,63 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
     return prepared;
   }
 
-  async function run(images: readonly PreparedImage[], first: number): Promise<Float32Array> {
+  /** Runs images of one size; those of another size are run after them. */
+  async function run(images: readonly PreparedImage[], first: number, into: Results): Promise<void> {
     const { height, width: imageWidth } = images[0]!;
     const values = 3 * height * imageWidth;
-    const tensor = new Float32Array(images.length * values);
-    for (const [row, image] of images.entries()) {
-      if (image.height !== height || image.width !== imageWidth) {
-        return join([await run(images.slice(0, row), first), await run(images.slice(row), first + row)]);
-      }
-      tensor.set(image.tensor.subarray(0, values), row * values);
-    }
-    return naming(first, async () => {
+    const end = images.findIndex((image) => image.height !== height || image.width !== imageWidth);
+    const rows = end < 0 ? images.length : end;
+    const tensor = new Float32Array(rows * values);
+    for (let row = 0; row < rows; row++) tensor.set(images[row]!.tensor.subarray(0, values), row * values);
+    await naming(first, async () => {
       try {
-        return await extractor.featuresOf({ rows: images.length, height, width: imageWidth, tensor });
+        const outputs = await extractor.outputsOf({ rows, height, width: imageWidth, tensor }, names);
+        into.features.set((outputs.features as Float32Array).subarray(0, rows * width), first * width);
+        for (let row = 0; isScored && row < rows; row++) {
+          into.score[first + row] = Number(outputs.score[row]);
+          into.predicted[first + row] = Number(outputs.predicted_class[row]);
+        }
       } catch (cause) {
-        // Where images decide the size of the input, a size that the model fails at is the image's fault.
-        const isFixed =
-          preprocessing.crop !== null || (preprocessing.resize && 'width' in preprocessing.resize);
-        if (isFixed || !(cause instanceof HimplosError) || cause.code !== 'bad-model') throw cause;
-        throw new HimplosError('bad-input', `the model does not take it: ${cause.message}`, { cause });
+        throw isSizeFixed(preprocessing) ? cause : asImagesFault(cause);
       }
     });
+    if (rows < images.length) await run(images.slice(rows), first + rows, into);
   }
 
   return {
-    async featuresOf(images, budgetMs) {
+    async run(images, budgetMs): Promise<ImageResults> {
       const deadlineMs = performance.now() + budgetMs;
-      const features = new Float32Array(images.length * width);
+      const into: Results = {
+        features: new Float32Array(images.length * width),
+        score: new Float64Array(images.length),
+        predicted: new Int32Array(images.length),
+      };
       for (let first = 0; first < images.length; first += runImages) {
         const prepared = await prepare(images.slice(first, first + runImages), first, deadlineMs);
-        features.set(await run(prepared, first), first * width);
+        await run(prepared, first, into);
       }
-      return features;
+      const { features, score, predicted } = into;
+      return isScored ? { features, scored: { score, predicted } } : { features };
     },
   };
+}
+
+interface Results {
+  readonly features: Float32Array;
+  readonly score: Float64Array;
+  readonly predicted: Int32Array;
+}
+
+function isSizeFixed({ crop, resize }: Preprocessing): boolean {
+  return crop !== null || (resize !== null && 'width' in resize);
+}
+
+/** Where images decide the size of the input, a size that the model fails at is the image's fault. */
+function asImagesFault(cause: unknown): unknown {
+  if (!(cause instanceof HimplosError) || cause.code !== 'bad-model') return cause;
+  return new HimplosError('bad-input', `the model does not take an image of this size: ${cause.message}`, {
+    cause,
+  });
 }
 
 /** Waits for one image, but not past the deadline: the decoder cannot be stopped, its bounds on pixels end it. */
@@ -125,14 +153,4 @@ const CALLERS_FAULTS: ReadonlySet<string> = new Set(['bad-input', 'unsupported',
 
 function allocate(values: number): Float32Array<ArrayBuffer> {
   return new Float32Array(values);
-}
-
-function join(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -3,6 +3,7 @@ import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
 import type { AddRoutes } from '../http/app.ts';
 import { answerRequest } from '../http/score.ts';
 import type { Observer, ServingDetector } from '../http/service.ts';
+import { withGraphScores } from './graph-scores.ts';
 import { type ReadReference, refuseReferences } from './image-references.ts';
 import { type ImageRequest, readImageRequest } from './image-request.ts';
 
@@ -25,7 +26,7 @@ export function imageRoutes(options: ImageRouteOptions = {}): AddRoutes {
   };
 }
 
-/** Answers one request. Throws what `readReference` and {@link ImageModel.featuresOf} throw. */
+/** Answers one request. Throws what `readReference` and `ImageModel.run` throw. */
 export async function answerImages(
   serving: ServingDetector,
   request: ImageRequest,
@@ -41,9 +42,10 @@ export async function answerImages(
   const started = performance.now();
   const budget = budgetMs();
   const encoded = await fetchAll(request.images, readReference, budget);
-  const features = await images.featuresOf(encoded, budget - (performance.now() - started));
+  const results = await images.run(encoded, budget - (performance.now() - started));
   observer.stage('images', performance.now() - started);
-  return answerRequest(serving, { ...request, rows: encoded.length, features }, observer);
+  const scored = withGraphScores(serving, results);
+  return answerRequest(scored, { ...request, rows: encoded.length, features: results.features }, observer);
 }
 
 const DEFAULT_BUDGET_MS = 30_000;

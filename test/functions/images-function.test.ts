@@ -25,12 +25,9 @@ it.skipIf(!canRun)(
     const binaries = names.filter((name) => /\.(node|so|so\.[\d.]+|dll|dylib)$/.test(name));
     expect(
       binaries.map((name) =>
-        name
-          .split('/')
-          .at(-1)!
-          .replace(/[\d.]+(?=node$|$)/, ''),
+        name.split('/').at(-1)!.replace(/-[\d.]+(?=\.node$)|\.[\d.]+$/, ''),
       ),
-    ).toEqual(['libonnxruntime.so', 'onnxruntime_binding.node', 'sharp-linux-x64-node', 'libvips-cpp.so']);
+    ).toEqual(['libonnxruntime.so', 'onnxruntime_binding.node', 'sharp-linux-x64.node', 'libvips-cpp.so']);
     expect(names.filter((name) => /\.(map|ts|dylib|dll)$/.test(name))).toEqual([]);
     expect(files.every(({ bytes }) => !Buffer.from(bytes).includes(process.cwd()))).toBe(true);
     expect(zip(files).length).toBeLessThanOrEqual(30_000_000);

@@ -1,11 +1,9 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import { ConfigError, readEnvironment } from '../../infra/config/environment.ts';
 import { scheduleFault } from '../../infra/config/schedule-expression.ts';
 import { environment as example } from '../../infra/environments/example.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { NOW } from './synthesize-environment.ts';
 
 /** The example with one field changed; undefined removes it. */
@@ -98,7 +96,7 @@ describe('environment', () => {
   it('names the function whose zip was not built, instead of deploying something else', () => {
     const value = changed('functions.images', example.functions.embeddings);
     const environment = readEnvironment('test', value, NOW);
-    const empty = mkdtempSync(join(tmpdir(), 'himplos-empty-'));
+    const empty = newFolder();
     expect(() => findBuildOutputs(environment, empty)).toThrow(
       /^functions\.embeddings: .*build:functions makes, got none$/,
     );

@@ -1,11 +1,11 @@
-import { mkdtemp, readdir, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../calibrate/program.ts';
 import { CANDIDATE, type JobContext, runJob, UNCHANGED } from '../../infra/container/job.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 
 const VERSION = 'a'.repeat(64);
 const OLD_VERSION = 'b'.repeat(64);
@@ -18,7 +18,7 @@ describe('jobs of recalibration', () => {
   let objects: Record<string, string>;
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'himplos-job-'));
+    folder = newFolder();
     calls = [];
     channels = {};
     objects = {
@@ -130,7 +130,7 @@ describe('jobs of recalibration', () => {
   it('asks himplos for nothing that it does not know', async () => {
     channels = { production: OLD_VERSION };
     for (const kind of ['shard', 'merge', 'promote']) {
-      folder = await mkdtemp(join(tmpdir(), 'himplos-job-'));
+      folder = newFolder();
       await runJob(kind, context());
     }
     expect(calls.length).toBeGreaterThan(5);

@@ -1,8 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,10 +9,11 @@ import { environment as example } from '../../infra/environments/example.ts';
 import { encodeNpy } from '../../shared/formats/npy.ts';
 import { openS3Store } from '../../shared/store/s3-store.ts';
 import { f32 } from '../../shared/tensor.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { type FakeS3, startFakeS3 } from '../servers/fake-s3.ts';
 import { randomNormals } from '../shared/random.ts';
 import { allowed, roleOf, type Statement, statementsOf } from './policies.ts';
-import { buildFolder, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
+import { buildInto, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
 
 const TOOL = fileURLToPath(new URL('../../calibrate/bin.ts', import.meta.url));
 const SHARDS = 2;
@@ -59,7 +57,7 @@ describe('recalibration rehearsed without AWS', () => {
         gates: { coverageProbability: 0.999999 },
       },
     };
-    synthesis = await synthesize(value, await buildFolder());
+    synthesis = await synthesize(value, await buildInto(newFolder()), newFolder());
     s3 = await startFakeS3();
     await putInputs(s3);
     s3.hook = ({ method, key, query }, moment) => {
@@ -94,7 +92,7 @@ describe('recalibration rehearsed without AWS', () => {
       HIMPLOS_S3_ENDPOINT: endpoint,
     };
     const client = new S3Client({ endpoint, credentials, region: 'eu-central-1', forcePathStyle: true });
-    const folder = await mkdtemp(join(tmpdir(), 'himplos-rehearsal-'));
+    const folder = newFolder();
     call = [];
     const status = await runJob(definition.Command[0], {
       ...{ environment, s3: client, folder },

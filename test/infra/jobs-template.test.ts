@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { environment as example } from '../../infra/environments/example.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { allowed, only, roleOf, statementsOf } from './policies.ts';
-import { buildFolder, ofType, type Synthesis, synthesize } from './synthesize-environment.ts';
+import { buildInto, ofType, type Synthesis, synthesize } from './synthesize-environment.ts';
 import { other } from './variants.ts';
 
 describe('what calibrates anew', () => {
@@ -9,9 +10,9 @@ describe('what calibrates anew', () => {
   let first: Synthesis;
   let second: Synthesis;
   beforeAll(async () => {
-    build = await buildFolder();
-    first = await synthesize(example, build);
-    second = await synthesize(other, build);
+    build = await buildInto(newFolder());
+    first = await synthesize(example, build, newFolder());
+    second = await synthesize(other, build, newFolder());
   });
 
   it('lets no job write what is served but promotion, and no job delete anything', () => {

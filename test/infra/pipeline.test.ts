@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { environment } from '../../infra/environments/example.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { StateError, type TaskHandler, walk } from './states-interpreter.ts';
-import { buildFolder, ofType, plain, synthesize } from './synthesize-environment.ts';
+import { buildInto, ofType, plain, synthesize } from './synthesize-environment.ts';
 
 const CONTEXT = { Execution: { Name: 'night-1', Id: 'arn:aws:states:…:night-1' } };
 const SHARD_PHASES = 2;
@@ -28,7 +29,8 @@ describe('state machine of recalibration', () => {
     const { recalibration } = input;
     const synthesis = await synthesize(
       { ...input, recalibration: { ...recalibration!, phases: SHARD_PHASES } },
-      await buildFolder(),
+      await buildInto(newFolder()),
+      newFolder(),
     );
     const [[, machine] = []] = ofType(synthesis, 'AWS::StepFunctions::StateMachine');
     const { DefinitionString, DefinitionSubstitutions } = machine!.Properties;

@@ -1,18 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { environment as example } from '../../infra/environments/example.ts';
 import { openS3Store } from '../../shared/store/s3-store.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { functionUrlEvent } from '../functions/events.ts';
 import { makeDetector, publish } from '../functions/published.ts';
 import { type FakeS3, startFakeS3 } from '../servers/fake-s3.ts';
 import { type LambdaHost, startLambda } from '../servers/lambda-runtime-api.ts';
 import { allowed, only, roleOf, statementsOf } from './policies.ts';
-import { buildFolder, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
+import { buildInto, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
 
 const hasUnzip = spawnSync('unzip', ['-v']).status === 0;
 /** What functions ask S3 for, and the action that lets them. */
@@ -27,7 +27,7 @@ describe.skipIf(!hasUnzip)('deployment rehearsed without AWS (needs unzip)', () 
 
   beforeAll(async () => {
     const value = { ...example, detector: 'birds', refreshSeconds: 1, recalibration: undefined };
-    synthesis = await synthesize(value, await buildFolder());
+    synthesis = await synthesize(value, await buildInto(newFolder()), newFolder());
     s3 = await startFakeS3();
   });
   afterAll(async () => {
@@ -61,7 +61,7 @@ describe.skipIf(!hasUnzip)('deployment rehearsed without AWS (needs unzip)', () 
   it('serves A from the zip, handler and variables of the template, then B, without a restart', async () => {
     const a = await publishAs(1);
     const { Handler, Environment, Code } = only(synthesis, 'AWS::Lambda::Function');
-    const taskRoot = await mkdtemp(join(tmpdir(), 'himplos-rehearsal-'));
+    const taskRoot = newFolder();
     const assets = JSON.parse(await readFile(join(synthesis.outdir, 'himplos-test.assets.json'), 'utf8'));
     const { source } = assets.files[Code.S3Key.replace(/\.zip$/, '')];
     expect(spawnSync('unzip', ['-q', join(synthesis.outdir, source.path), '-d', taskRoot]).status).toBe(0);

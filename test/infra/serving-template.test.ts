@@ -2,8 +2,9 @@ import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { environment as example } from '../../infra/environments/example.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { allowed, only, roleOf, statementsOf } from './policies.ts';
-import { buildFolder, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
+import { buildInto, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
 import { filesAndImages, other } from './variants.ts';
 
 describe('what serves', () => {
@@ -13,13 +14,17 @@ describe('what serves', () => {
   /** With the functions on images and files. Any zip will do: what is looked at is what surrounds it. */
   let third: Synthesis;
   beforeAll(async () => {
-    build = await buildFolder();
-    first = await synthesize(example, build);
-    second = await synthesize(other, build);
+    build = await buildInto(newFolder());
+    first = await synthesize(example, build, newFolder());
+    second = await synthesize(other, build, newFolder());
     for (const name of ['images', 'bulk'] as const) {
       await copyFile(join(build, 'functions/embeddings.zip'), join(build, `functions/${name}.zip`));
     }
-    third = await synthesize({ ...example, functions: filesAndImages, recalibration: undefined }, build);
+    third = await synthesize(
+      { ...example, functions: filesAndImages, recalibration: undefined },
+      build,
+      newFolder(),
+    );
   });
 
   it("lets the function read its detector's channel and versions, and do nothing else to any object", () => {

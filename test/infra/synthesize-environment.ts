@@ -1,5 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Validations } from 'aws-cdk-lib';
 import type { Node } from 'constructs';
@@ -29,9 +28,8 @@ export interface Synthesis {
 /** The day that schedules must fire after, so that tests do not depend on when they run. */
 export const NOW = new Date('2026-11-24T00:00:00Z');
 
-/** A folder as the builds leave it: the embeddings function, really built, and what the image is made from. */
-export async function buildFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'himplos-infra-'));
+/** Fills a folder as the builds do: the embeddings function, really built, and what the image is made from. */
+export async function buildInto(folder: string): Promise<string> {
   await mkdir(join(folder, 'functions'));
   const { files } = await buildFunction('embeddings');
   await writeFile(join(folder, 'functions/embeddings.zip'), zip(files));
@@ -43,9 +41,8 @@ export async function buildFolder(): Promise<string> {
   return folder;
 }
 
-/** Synthesises an environment from a build, under cdk-nag. */
-export async function synthesize(value: EnvironmentInput, build: string): Promise<Synthesis> {
-  const outdir = await mkdtemp(join(tmpdir(), 'himplos-synth-'));
+/** Synthesises an environment from a build into a new folder, under cdk-nag. */
+export async function synthesize(value: EnvironmentInput, build: string, outdir: string): Promise<Synthesis> {
   const options = { label: 'test', value, now: NOW, outdir };
   const { app, stack } = makeApp({
     ...options,

@@ -5,8 +5,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import { environment as example } from '../../infra/environments/example.ts';
 import { makeApp } from '../../infra/synthesize.ts';
+import { newFolder } from '../calibrate/run-command.ts';
 import { only, statementsOf } from './policies.ts';
-import { buildFolder, NOW, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
+import { buildInto, NOW, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
 import { filesAndImages, other } from './variants.ts';
 
 describe('synthesised template', () => {
@@ -16,17 +17,21 @@ describe('synthesised template', () => {
   /** With the functions on images and files. Any zip will do: what is looked at is what surrounds it. */
   let third: Synthesis;
   beforeAll(async () => {
-    build = await buildFolder();
-    first = await synthesize(example, build);
-    second = await synthesize(other, build);
+    build = await buildInto(newFolder());
+    first = await synthesize(example, build, newFolder());
+    second = await synthesize(other, build, newFolder());
     for (const name of ['images', 'bulk'] as const) {
       await copyFile(join(build, 'functions/embeddings.zip'), join(build, `functions/${name}.zip`));
     }
-    third = await synthesize({ ...example, functions: filesAndImages, recalibration: undefined }, build);
+    third = await synthesize(
+      { ...example, functions: filesAndImages, recalibration: undefined },
+      build,
+      newFolder(),
+    );
   });
 
   it('is the same, byte for byte, when it is synthesised again', async () => {
-    expect((await synthesize(example, build)).text).toBe(first.text);
+    expect((await synthesize(example, build, newFolder())).text).toBe(first.text);
   });
 
   it('needs nothing looked up and carries no account or date', async () => {
@@ -55,6 +60,7 @@ describe('synthesised template', () => {
       label: 'open',
       value: { ...example, recalibration: undefined },
       now: NOW,
+      outdir: newFolder(),
       outputs: (environment) => findBuildOutputs(environment, build),
     });
     new Bucket(stack, 'Open');

@@ -80,7 +80,7 @@ describe('from images, shards and a merge make the very files that one process m
 });
 
 describe.skipIf(!hasRealData)(`on CIFAR-10 images (${needsData})`, () => {
-  // The last bits of this model's features depend on the batch. 1,000 + 600 images, not all 6,000: it takes minutes.
+  // The last bits of this model's features depend on the batch. 1,000 images, not all 5,000: that takes minutes.
   it('4 shards make the very detector that one process makes', { timeout: 600_000 }, async () => {
     const model = realData('cifar10/model.onnx');
     const problem: ShardedProblem = {
@@ -88,7 +88,7 @@ describe.skipIf(!hasRealData)(`on CIFAR-10 images (${needsData})`, () => {
       options: [
         ...['--model', model, '--device', 'cpu', '--preprocess', 'cifar10', '--batch', '50'],
         ...['--train', realData('cifar10/calibration.tar.gz')],
-        ...['--calibration', realData('cifar10/ood/textures.tar.gz')],
+        ...['--calibration', realData('cifar10/features/test.features.npy')],
       ],
     };
     expect(await calibrateInShards(problem, 4)).toEqual(await calibrateAtOnce(problem));

@@ -41,8 +41,12 @@ export async function openExtractor(
   const outputsOf: FeatureExtractor['outputsOf'] = async (images, names) => {
     const { rows, height, width: imageWidth } = images;
     requireSize(name, shape, height, imageWidth);
-    const tensor = padRows(images.tensor, rows, fixedBatch ?? rows);
-    return session.run(session.input.name, tensor, [fixedBatch ?? rows, 3, height, imageWidth], names);
+    const count = fixedBatch ?? rows;
+    const tensor = padRows(images.tensor, rows, count);
+    const outputs = await session.run(session.input.name, tensor, [count, 3, height, imageWidth], names);
+    const { features } = outputs as Readonly<Record<string, OutputData | undefined>>;
+    if (features !== undefined) requireOneRowEach(name, features.length, count, width);
+    return outputs;
   };
   return {
     identity: `${digest} ${session.device}`,

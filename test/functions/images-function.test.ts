@@ -25,7 +25,10 @@ it.skipIf(!canRun)(
     const binaries = names.filter((name) => /\.(node|so|so\.[\d.]+|dll|dylib)$/.test(name));
     expect(
       binaries.map((name) =>
-        name.split('/').at(-1)!.replace(/-[\d.]+(?=\.node$)|\.[\d.]+$/, ''),
+        name
+          .split('/')
+          .at(-1)!
+          .replace(/-[\d.]+(?=\.node$)|\.[\d.]+$/, ''),
       ),
     ).toEqual(['libonnxruntime.so', 'onnxruntime_binding.node', 'sharp-linux-x64.node', 'libvips-cpp.so']);
     expect(names.filter((name) => /\.(map|ts|dylib|dll)$/.test(name))).toEqual([]);

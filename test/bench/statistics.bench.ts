@@ -42,10 +42,10 @@ const [part, amount] = process.argv.slice(2);
 const scale = part === undefined || /^[\d.]+$/.test(part) ? Number(part ?? 1) : 1;
 switch (part) {
   case 'fit':
-    await fitGenerated('himplos', Number(amount));
+    await fitGenerated('himplos', Number(amount), 300);
     break;
   case 'covariance':
-    await fitGenerated('mahalanobis', Number(amount));
+    await fitGenerated('mahalanobis', Number(amount), 600);
     break;
   case 'sums':
     await sumFile(amount!);
@@ -66,7 +66,7 @@ function run(title: string, name: string, argument: string): void {
 }
 
 /** A fit over rows that exist only while they are read. */
-async function fitGenerated(spec: string, rows: number): Promise<void> {
+async function fitGenerated(spec: string, rows: number, limitMb: number): Promise<void> {
   const start = performance.now();
   await runFit(findDetector(spec), {
     head: makeHead(),
@@ -76,8 +76,9 @@ async function fitGenerated(spec: string, rows: number): Promise<void> {
   const seconds = (performance.now() - start) / 1000;
   const { maxRSS } = process.resourceUsage();
   console.log(
-    `  ${spec}: ${rows} × ${WIDTH} rows, ${CLASSES} classes: ${seconds.toFixed(1)} s, ${(rows / seconds).toFixed(0)} rows/s, ${(maxRSS / 1024).toFixed(0)} MB resident at most`,
+    `  ${spec}: ${rows} × ${WIDTH} rows, ${CLASSES} classes: ${seconds.toFixed(1)} s, ${(rows / seconds).toFixed(0)} rows/s, ${(maxRSS / 1024).toFixed(0)} MB resident at most, expected ${limitMb}`,
   );
+  if (maxRSS / 1024 > limitMb) process.exitCode = 1;
 }
 
 function makeHead() {

@@ -76,6 +76,22 @@ describe.skipIf(CHROMIUM === undefined)('the playground in headless Chromium (ne
     await shoot(decision);
   });
 
+  it('takes a picture that is dropped', async () => {
+    const { path, decision } = lines[0]!;
+    const base64 = readFileSync(path).toString('base64');
+    await page.evaluate("document.querySelector('#answer').replaceChildren()");
+    await page.evaluate(`{
+      const dataTransfer = new DataTransfer();
+      const bytes = Uint8Array.from(atob('${base64}'), (character) => character.charCodeAt(0));
+      dataTransfer.items.add(new File([bytes], 'dropped.png'));
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        document.querySelector('#drop').dispatchEvent(new DragEvent(type, { dataTransfer, cancelable: true }));
+      }
+    }`);
+    await page.until(`document.querySelector('.decision.${decision}')`);
+    expect(await page.evaluate("document.querySelector('.picture').alt")).toContain('dropped.png');
+  });
+
   it('explains a broken file, and goes on afterwards', async () => {
     const broken = join(newFolder(), 'broken.png');
     const whole = readFileSync(lines[0]!.path);

@@ -1,11 +1,15 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** Bundles the command-line tool and the importable API into dist/; packages stay packages. */
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-await rm(path('../dist'), { recursive: true, force: true });
+// Other builds have folders of their own in there.
+await mkdir(path('../dist'), { recursive: true });
+for (const entry of await readdir(path('../dist'), { withFileTypes: true })) {
+  if (entry.isFile()) await rm(path(`../dist/${entry.name}`));
+}
 await build({
   entryPoints: {
     himplos: path('bin.ts'),

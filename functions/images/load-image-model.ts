@@ -1,9 +1,10 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadArtifactFile, loadManifest } from '../../shared/artifact/load-detector.ts';
+import { loadManifest } from '../../shared/artifact/load-detector.ts';
 import { type ManifestEntry, manifestEntry, verifyFile } from '../../shared/artifact/manifest.ts';
 import { HimplosError } from '../../shared/errors.ts';
-import { openVersion } from '../../shared/store/versions.ts';
+import type { ObjectReader } from '../../shared/store/object-store.ts';
+import { openVersion, versionKey } from '../../shared/store/versions.ts';
 import type { LoadImages } from '../runtime/load-serving.ts';
 
 /** 2 GiB, the most that protobuf allows. */
@@ -26,15 +27,14 @@ export function imageLoader(folder: string, threads?: number): LoadImages {
     if (manifest.files.every(({ name }) => name !== 'detector.onnx')) return undefined;
     const entry = manifestEntry(manifest, 'detector.onnx');
     const path = join(folder, `${entry.sha256}.onnx`);
-    let model = await readCached(path, entry);
-    if (model === undefined) {
-      model = await loadArtifactFile(reader, manifest, entry.name, MAX_MODEL_BYTES);
-      await writeCached(folder, path, model);
-    }
+    const cached = await readCached(path, entry);
+    const model = cached ?? (await fetchModel(store, detector, version, entry, signal));
+    // Written while the session is made.
+    const written = cached === undefined ? writeCached(folder, path, model) : undefined;
     const { document: about, head } = await contents;
     if (about.preprocessing === null) return undefined;
     const { openImageModel } = await runtime;
-    return openImageModel(model, {
+    const opened = await openImageModel(model, {
       name: `${reader.address}/${entry.name}`,
       digest: entry.sha256,
       preprocessing: about.preprocessing,
@@ -42,7 +42,29 @@ export function imageLoader(folder: string, threads?: number): LoadImages {
       device: 'cpu',
       threads,
     });
+    await written;
+    return opened;
   };
+}
+
+/** As `loadArtifactFile`, but a digest that the reader has computed on the way is not computed again. */
+async function fetchModel(
+  store: ObjectReader,
+  detector: string,
+  version: string,
+  entry: ManifestEntry,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (entry.bytes > MAX_MODEL_BYTES) {
+    throw new HimplosError(
+      'too-large',
+      `${entry.name} has ${entry.bytes} bytes: expected at most ${MAX_MODEL_BYTES}`,
+    );
+  }
+  const key = versionKey(detector, version, entry.name);
+  const { body, sha256 } = await store.get(key, { maxBytes: entry.bytes, signal });
+  if (sha256 !== entry.sha256 || body.length !== entry.bytes) await verifyFile(entry, body);
+  return body;
 }
 
 /** Undefined when it is not there, or is not what it should be. */

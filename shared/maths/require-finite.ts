@@ -14,7 +14,7 @@ export function requireFinite(
 ): void {
   const count = rows * width;
   // x·0 is 0 for finite x and NaN otherwise: sums without a branch tell whether to look for the place. Four of them do
-  // not wait for each other: 0.3 ns a number, against 1.0 for one sum and 3 for a test of each.
+  // not wait for each other: 0.56 ns a number in cache, against 0.87 for one sum and 0.88 for a test of each.
   let a = 0;
   let b = 0;
   let c = 0;

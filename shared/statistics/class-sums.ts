@@ -129,18 +129,8 @@ class ClassSumReducer implements Reducer<ClassSums> {
   }
 }
 
-/** Unrolled by four: 0.7 ns a number, against 1.3. */
 function addRow(sums: Float64Array, to: number, features: Float32Array, from: number, width: number): void {
-  let l = 0;
-  for (; l + 4 <= width; l += 4) {
-    const t = to + l;
-    const f = from + l;
-    sums[t]! += features[f]!;
-    sums[t + 1]! += features[f + 1]!;
-    sums[t + 2]! += features[f + 2]!;
-    sums[t + 3]! += features[f + 3]!;
-  }
-  for (; l < width; l++) sums[to + l]! += features[from + l]!;
+  for (let l = 0; l < width; l++) sums[to + l]! += features[from + l]!;
 }
 
 function missingLabel(row: number): HimplosError {

@@ -15,7 +15,8 @@ export interface RowScorer extends AsyncDisposable {
 
 /**
  * The fastest way to score rows with a stored detector: the method's own graph in onnxruntime where there is one
- * (2048 × 1000, one thread: 97 µs a row in batches of 256, where one of the scorer's two products alone takes 0.77 ms), else its scorer.
+ * (2048 × 1000, one thread: 97 µs a row in batches of 256, where one of the scorer's two products alone takes
+ * 0.77 ms), else its scorer.
  */
 export async function openRowScorer(
   stored: LoadedDetector,

@@ -13,7 +13,7 @@ for (const entry of await readdir(path('../dist'), { withFileTypes: true })) {
 await build({
   entryPoints: {
     himplos: path('bin.ts'),
-    'decode-worker': path('images/decode-worker.ts'),
+    'image-worker': path('images/image-worker.ts'),
     api: path('api.ts'),
   },
   outdir: path('../dist'),
@@ -23,5 +23,5 @@ await build({
   target: 'node24',
   format: 'esm',
   splitting: true,
-  chunkNames: '[name]-[hash]', // beside decode-worker.js, which decode-pool.ts looks for there
+  chunkNames: '[name]-[hash]', // beside image-worker.js, which image-thread.ts looks for there
 });

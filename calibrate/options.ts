@@ -8,7 +8,8 @@ import { DEVICES, type Device } from './session.ts';
 /** How images become features; shared by every command that takes images. */
 export interface RunOptions {
   readonly device: Device;
-  readonly batch: number;
+  /** Chosen by the device without it. */
+  readonly batch?: number;
   readonly threads: number;
   readonly skipBad?: boolean;
   readonly cache?: string;
@@ -26,7 +27,11 @@ export interface PreprocessOptions {
 export function addRunOptions(command: Command): Command {
   return command
     .option('--device <name>', `where the model runs: ${DEVICES.join(', ')}`, parseDevice, 'auto' as Device)
-    .option('--batch <n>', 'images per run of the model', parseCount('--batch', 4096), 64)
+    .option(
+      '--batch <n>',
+      'images per run of the model (4 on a CPU, 64 on a GPU)',
+      parseCount('--batch', 4096),
+    )
     .option(
       '--threads <n>',
       'threads for decoding and for the model',

@@ -55,9 +55,8 @@ export async function openInputs(
   const labelled = async (name: string, source: Role['source']): Promise<Role> => {
     return { name, source, indexOf: await labelIndex(source, classes.names) };
   };
-  const { batch, threads, skipBad = false } = options;
-  const images = classifier &&
-    preprocessing && { extractor: classifier, preprocessing, batch, threads, skipBad };
+  const { threads, skipBad = false } = options;
+  const images = classifier && preprocessing && { extractor: classifier, preprocessing, threads, skipBad };
   return {
     head,
     classifier,

@@ -42,12 +42,12 @@ export async function features(
   await using classifier = await openClassifier(options.model, options);
   const indexOf = await findLabels(source, classifier.head.classes, options.classes);
   using workspace = await openWorkspace(options.cache);
-  const { batch, threads, skipBad = false } = options;
+  const { threads, skipBad = false } = options;
   const { width, classes } = classifier.head;
   const set = await gatherSet(
     { name: 'features', source, indexOf },
     {
-      images: { extractor: classifier, preprocessing, batch, threads, skipBad },
+      images: { extractor: classifier, preprocessing, threads, skipBad },
       width,
       classes,
       folder: workspace.folder,

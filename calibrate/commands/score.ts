@@ -3,9 +3,9 @@ import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
 import { type Answer, answerOf } from '../calibration/answer.ts';
 import { openRowScorer } from '../calibration/row-scorer.ts';
+import { featureBatches } from '../features/feature-batches.ts';
 import { requireWidth } from '../features/gather-set.ts';
 import { openStoredImages } from '../features/stored-images.ts';
-import { imageBatches } from '../images/image-batches.ts';
 import { type Io, writeText } from '../io.ts';
 import type { RunOptions } from '../options.ts';
 import { csvLine } from '../results/csv.ts';
@@ -71,10 +71,9 @@ async function* imageFeatures(
 ): AsyncGenerator<Rows> {
   const { extractor, ...images } = await openStoredImages(options.detector, stored, options, io);
   await using _extractor = extractor;
-  const batch = extractor.fixedBatch ?? images.batch;
-  for await (const prepared of imageBatches(source, { ...images, batch, onBad, signal: io.signal })) {
-    const features = (await extractor.featuresOf(prepared)) as Float32Array<ArrayBuffer>;
-    yield { features, rows: prepared.rows, nameOf: (row) => prepared.names[row]! };
+  for await (const batch of featureBatches(source, extractor, { ...images, onBad, signal: io.signal })) {
+    const { features, rows, names } = batch;
+    yield { features, rows, nameOf: (row) => names[row]! };
   }
 }
 

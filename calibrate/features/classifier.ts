@@ -2,8 +2,7 @@ import type { Head } from '../../shared/methods/contract.ts';
 import { cutAtHead } from '../onnx/cut-at-head.ts';
 import { type FoundHead, findHead } from '../onnx/find-head.ts';
 import { type OnnxModel, readModel } from '../onnx/read-model.ts';
-import type { SessionOptions } from '../session.ts';
-import { type FeatureExtractor, openExtractor } from './feature-extractor.ts';
+import { type ExtractorOptions, type FeatureExtractor, openExtractor } from './feature-extractor.ts';
 
 /** An image classifier cut at the input of its last linear layer. */
 export interface Classifier extends FeatureExtractor {
@@ -18,7 +17,7 @@ export interface Classifier extends FeatureExtractor {
  */
 export async function openClassifier(
   path: string,
-  { headInput, ...options }: SessionOptions & { readonly headInput?: string },
+  { headInput, ...options }: ExtractorOptions & { readonly headInput?: string },
 ): Promise<Classifier> {
   const model = await readModel(path);
   const found = findHead(model, headInput === undefined ? {} : { headInput });

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
-import { type ImageBatch, imageBatches } from '../images/image-batches.ts';
 import type { ImageSource, Sample, SampleRange } from '../sources/contract.ts';
+import { type FeatureBatch, featureBatches } from './feature-batches.ts';
 import type { FeatureExtractor } from './feature-extractor.ts';
 import type { Spool } from './spool.ts';
 
@@ -18,9 +18,7 @@ export interface ExtractOptions {
    * was stopped or which samples it was given.
    */
   readonly isCut: (position: number) => boolean;
-  /** Images a run of the model. */
-  readonly batch: number;
-  /** Decoding threads. */
+  /** For decoding and for the model. */
   readonly threads: number;
   readonly skipBad: boolean;
   readonly signal: AbortSignal;
@@ -46,9 +44,8 @@ export async function extractFeatures(
     const { first, waiting } = await keepStored(samples, spool, options);
     const fresh: ImageSource = { ...source, samples: () => follow(waiting, samples) };
     const { preprocessing, threads, skipBad, onBad } = options;
-    const batches = imageBatches(fresh, {
+    const batches = featureBatches(fresh, extractor, {
       preprocessing,
-      batch: extractor.fixedBatch ?? options.batch,
       isCut: (position) => isCut(first + position),
       threads,
       skipBad,
@@ -56,9 +53,8 @@ export async function extractFeatures(
       signal,
     });
     for await (const images of batches) {
-      const features = await extractor.featuresOf(images);
-      requireFinite(features, images, extractor.width);
-      await spool.append(features, images.digests);
+      requireFinite(images, extractor.width);
+      await spool.append(images.features, images.digests);
       images.names.forEach((name, i) => {
         options.onRow(name, images.labels[i], images.digests[i]!, first + images.positions[i]!);
       });
@@ -129,7 +125,7 @@ async function* follow(waiting: readonly Sample[], samples: AsyncIterator<Sample
   for (let next = await samples.next(); !next.done; next = await samples.next()) yield next.value;
 }
 
-function requireFinite(features: Float32Array, { names }: ImageBatch, width: number): void {
+function requireFinite({ features, names }: FeatureBatch, width: number): void {
   const at = features.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   throw new HimplosError(

@@ -22,7 +22,6 @@ export interface GatherContext {
     | {
         readonly extractor: FeatureExtractor;
         readonly preprocessing: Preprocessing;
-        readonly batch: number;
         readonly threads: number;
         readonly skipBad: boolean;
       }
@@ -69,8 +68,8 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
   const { samples } = await source.survey();
   const { range = { first: 0, end: samples } } = role;
   const isPart = range.first > 0 || range.end < samples;
-  const batch = extractor.fixedBatch ?? images.batch;
-  const key = spoolKey(source, { ...images, batch }, isPart ? range : undefined);
+  const { batch } = extractor;
+  const key = spoolKey(source, images, isPart ? range : undefined);
   const spool = await Spool.open(context.folder, key, context.width);
   using task = startTask(io.stderr, role.name, range.end - range.first, 'images');
   const digest = new SourceDigest();
@@ -203,11 +202,15 @@ async function* localRows(batches: AsyncIterable<FeatureRows>, first: number): A
 /** Two runs share features only where model, device, preprocessing, batch size, source and range are the same. */
 function spoolKey(
   source: ImageSource,
-  images: Pick<NonNullable<GatherContext['images']>, 'extractor' | 'preprocessing' | 'batch'>,
+  images: Pick<NonNullable<GatherContext['images']>, 'extractor' | 'preprocessing'>,
   range: SampleRange | undefined,
 ): string {
-  const { extractor, preprocessing, batch } = images;
-  const settings = canonicalJson({ preprocessing, batch, range: range ?? null } as unknown as Json);
+  const { extractor, preprocessing } = images;
+  const settings = canonicalJson({
+    preprocessing,
+    batch: extractor.batch,
+    range: range ?? null,
+  } as unknown as Json);
   const parts = [extractor.identity, settings, source.address];
   return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 32);
 }

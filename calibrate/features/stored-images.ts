@@ -43,6 +43,6 @@ export async function openStoredImages(
     options,
   );
   io.stderr.write(`${folder}/detector.onnx runs on ${extractor.device}\n`);
-  const { batch, threads, skipBad = false } = options;
-  return { extractor, preprocessing, batch, threads, skipBad };
+  const { threads, skipBad = false } = options;
+  return { extractor, preprocessing, threads, skipBad };
 }

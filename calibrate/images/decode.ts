@@ -1,5 +1,6 @@
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
+import { decodeJpeg, readJpegHeader } from './decode-jpeg.ts';
 import { type ImageFormat, recognizeFormat } from './image-format.ts';
 
 /** A decoded image. */
@@ -61,6 +62,11 @@ export async function decodeImage(
 async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimits): Promise<DecodedImage> {
   // The decoder checks the pixel limit against the header, before it decodes or allocates.
   const options: SharpOptions = { failOn: 'error', ignoreIcc: true, limitInputPixels: limits.pixels };
+  const header = format === 'jpeg' ? readJpegHeader(bytes) : undefined;
+  if (header !== undefined && header.width * header.height <= limits.pixels) {
+    const decoded = await decodeJpeg(bytes, header);
+    if (decoded !== undefined) return decoded;
+  }
   switch (await findLayout(bytes, format, options)) {
     case 'cmyk': {
       const raw = await read(sharp(bytes, options).pipelineColourspace('cmyk').toColourspace('cmyk'), 4);
@@ -80,7 +86,7 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
 type Layout = 'cmyk' | 'grey16' | 'other';
 
 async function findLayout(bytes: Uint8Array, format: ImageFormat, options: SharpOptions): Promise<Layout> {
-  if (format === 'jpeg') return countJpegComponents(bytes) === 4 ? 'cmyk' : 'other';
+  if (format === 'jpeg') return readJpegHeader(bytes)?.components === 4 ? 'cmyk' : 'other';
   // IHDR comes first in every PNG: bit depth at byte 24, colour type (0: grey without alpha) at byte 25.
   if (format === 'png') return bytes[24] === 16 && bytes[25] === 0 ? 'grey16' : 'other';
   if (format !== 'tiff') return 'other';
@@ -92,21 +98,6 @@ async function findLayout(bytes: Uint8Array, format: ImageFormat, options: Sharp
   }
   if (space === 'cmyk') return 'cmyk';
   return depth === 'ushort' && channels === 1 ? 'grey16' : 'other';
-}
-
-/** Components of the first frame header (ITU-T T.81, B.2.2), or 0 where there is none: the decoder says why. */
-function countJpegComponents(bytes: Uint8Array): number {
-  let at = 2;
-  while (at + 9 < bytes.length && bytes[at] === 0xff) {
-    const marker = bytes[at + 1]!;
-    const isFiller = marker === 0xff;
-    const isStandalone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    if (isFiller) at += 1;
-    else if (isStandalone) at += 2;
-    else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return bytes[at + 9]!;
-    else at += 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!);
-  }
-  return 0;
 }
 
 async function read(pipeline: Sharp, bytesPerPixel: number): Promise<DecodedImage> {

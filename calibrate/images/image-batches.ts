@@ -5,11 +5,12 @@ import type { ImageSource, Sample } from '../sources/contract.ts';
 import { mapAhead } from '../sources/map-ahead.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import { defaultImageLimits, type ImageLimits } from './decode.ts';
-import { DecodePool } from './decode-pool.ts';
+import { ImagePool } from './image-pool.ts';
+import type { ModelJob } from './image-worker.ts';
 
-/** Consecutive images of a source, ready for the classifier. */
+/** Consecutive images of a source that went through threads. */
 export interface ImageBatch {
-  /** Number of images, from 1 to `options.batch`, which only the last batch and those before a cut do not reach. */
+  /** Number of images, from 1 to `options.batch`; fewer than that before a cut, at the end, and where some were passed over. */
   readonly rows: number;
   /** How many images came in batches before this one. */
   readonly firstRow: number;
@@ -19,20 +20,23 @@ export interface ImageBatch {
   readonly digests: readonly Uint8Array[];
   /** Of each image: how many of the source's samples, bad ones included, came before it. */
   readonly positions: readonly number[];
-  /** rows × 3 × height × width; reused after the next step. */
-  readonly tensor: Float32Array<ArrayBuffer>;
+  /** Size of the classifier's input. */
   readonly height: number;
   readonly width: number;
+  /** rows × 3 × height × width, ready for the classifier; or, where a model was given, its features, rows × L. */
+  readonly tensor: Float32Array<ArrayBuffer>;
 }
 
 export interface ImageBatchOptions {
   readonly preprocessing: Preprocessing;
-  /** Images a batch, from 1. */
+  /** Samples a batch, from 1. */
   readonly batch: number;
   /** Whether a batch must end before the sample of this position, whatever it holds. */
   readonly isCut?: (position: number) => boolean;
-  /** Decoding threads, from 1. */
+  /** Threads, from 1. */
   readonly threads: number;
+  /** Makes features of the images on the same threads; without it their input is the result. */
+  readonly model?: ModelJob | undefined;
   /** Whether to pass over images that cannot be decoded; otherwise the first one ends everything. */
   readonly skipBad?: boolean;
   /** Told about every image passed over. */
@@ -42,71 +46,86 @@ export interface ImageBatchOptions {
   readonly limits?: ImageLimits;
 }
 
-/** Values of one batch's tensor: 1 GiB, 1700 images of 224 × 224 or 21 of 2048 × 2048. */
+/** Values of one batch's input: 1 GiB, 1700 images of 224 × 224 or 21 of 2048 × 2048. */
 const MAX_BATCH_VALUES = 2 ** 28;
 
 /**
- * Decodes and preprocesses a source's images into batches, in the source's order, on threads that stay a batch
- * ahead. Throws what the source throws, `interrupted`, and naming the image: `bad-input`, `unsupported` or
- * `too-large` for one that cannot be decoded (unless `skipBad`), `bad-input` for one whose input differs in size
- * from those before it.
+ * Decodes and preprocesses a source's images in batches, in the source's order, on threads that stay ahead of whoever
+ * takes the batches. What is in a batch hangs on positions in the source alone. Throws what the source throws,
+ * `interrupted`, what the model makes of a batch, and naming the image: `bad-input`, `unsupported` or `too-large` for one
+ * that cannot be decoded (unless `skipBad`), `bad-input` for one whose input differs in size from those before it.
  */
 export async function* imageBatches(
   source: ImageSource,
   options: ImageBatchOptions,
 ): AsyncGenerator<ImageBatch> {
-  const { preprocessing, batch, threads, signal } = options;
+  const { preprocessing, batch, threads, model, signal } = options;
   const limits = { ...(options.limits ?? defaultImageLimits), values: Math.floor(MAX_BATCH_VALUES / batch) };
-  const pool = new DecodePool({ preprocessing, limits }, threads);
-  const builder = new BatchBuilder(source.address, batch);
-  const images = Math.min(MAX_CHUNK_IMAGES, Math.ceil(batch / (2 * threads)));
-  // A whole batch is under way while the model, which keeps this thread, works on the one before it.
+  const pool = new ImagePool({ preprocessing, limits }, threads, model);
+  const builder = new BatchBuilder(source.address);
+  // One thread runs the model on a whole batch. Mere decoding is shared out more finely, so that the first of large
+  // batches is not long in coming and few wait in memory.
+  const images = model === undefined ? Math.min(MAX_CHUNK_IMAGES, batch) : batch;
   const ahead = Math.ceil(batch / images) + threads;
-  const prepared = mapAhead(chunks(source.samples(), images), ahead, async (samples) => ({
-    samples,
-    results: await pool.prepare(samples.map(({ bytes }) => bytes)),
+  const prepared = mapAhead(chunks(source.samples(), images, batch, options.isCut), ahead, async (chunk) => ({
+    ...chunk,
+    ...(await pool.prepare(chunk.samples.map(({ bytes }) => bytes))),
   }));
-  let position = -1;
   try {
-    for await (const { samples, results } of abortable(prepared, signal)) {
-      for (const [i, image] of results.entries()) {
-        position++;
-        if (!builder.isEmpty && options.isCut?.(position)) yield builder.finish();
-        const { name, label } = samples[i]!;
-        if (image instanceof HimplosError) {
-          const error = nameImage(image, source.address, name);
-          if (!options.skipBad) throw error;
-          options.onBad?.(name, error);
+    for await (const chunk of abortable(prepared, signal)) {
+      const good: number[] = [];
+      for (const [i, image] of chunk.images.entries()) {
+        if (!(image instanceof HimplosError)) {
+          good.push(i);
           continue;
         }
-        builder.add(name, label, image, position);
-        pool.recycle(image.tensor);
-        if (builder.isFull) yield builder.finish();
+        const { name } = chunk.samples[i]!;
+        const error = nameImage(image, source.address, name);
+        if (!options.skipBad) throw error;
+        options.onBad?.(name, error);
       }
+      builder.add(chunk, good);
+      if (chunk.isLast && !builder.isEmpty) yield builder.finish();
     }
-    if (!builder.isEmpty) yield builder.finish();
   } finally {
     await pool.close();
   }
 }
 
-/** Images sent to a thread together: a message costs as much as decoding a tenth of a 32 × 32 image. */
+/** Images sent to a thread together: a message costs as much as decoding a 32 × 32 JPEG. */
 const MAX_CHUNK_IMAGES = 16;
-/** Encoded bytes after which no more are added: large images take long enough by themselves. */
-const CHUNK_BYTES = 2 ** 20;
 
-async function* chunks(samples: AsyncIterable<Sample>, images: number): AsyncGenerator<readonly Sample[]> {
+/** Consecutive samples of one batch. */
+interface Chunk {
+  readonly samples: readonly Sample[];
+  /** Of the first sample. */
+  readonly position: number;
+  /** Whether the batch ends with it. */
+  readonly isLast: boolean;
+}
+
+async function* chunks(
+  samples: AsyncIterable<Sample>,
+  images: number,
+  batch: number,
+  isCut: (position: number) => boolean = () => false,
+): AsyncGenerator<Chunk> {
   let chunk: Sample[] = [];
-  let bytes = 0;
-  for await (const sample of samples) {
-    chunk.push(sample);
-    bytes += sample.bytes.length;
-    if (chunk.length < images && bytes < CHUNK_BYTES) continue;
-    yield chunk;
+  let first = 0;
+  let inBatch = 0;
+  const take = (isLast: boolean): Chunk => {
+    const taken = { samples: chunk, position: first, isLast };
+    first += chunk.length;
+    inBatch = isLast ? 0 : inBatch + chunk.length;
     chunk = [];
-    bytes = 0;
+    return taken;
+  };
+  for await (const sample of samples) {
+    const isFull = inBatch + chunk.length === batch || isCut(first + chunk.length);
+    if (chunk.length > 0 && (isFull || chunk.length === images)) yield take(isFull);
+    chunk.push(sample);
   }
-  if (chunk.length > 0) yield chunk;
+  if (chunk.length > 0) yield take(true);
 }
 
 function nameImage(cause: HimplosError, address: string, name: string): HimplosError {

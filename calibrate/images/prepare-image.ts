@@ -3,10 +3,9 @@ import { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessor } from '../../shared/images/preprocess.ts';
 import { decodeImage, type ImageLimits } from './decode.ts';
 
-/** One image, ready for the classifier. */
+/** What is known of an image that is ready for the classifier. */
 export interface PreparedImage {
-  /** At least 3 × height × width values, channel by channel; the rest is left from before. */
-  readonly tensor: Float32Array<ArrayBuffer>;
+  /** Of its input. */
   readonly height: number;
   readonly width: number;
   /** sha256 of the encoded bytes, 32 bytes. */
@@ -22,14 +21,14 @@ export interface PrepareLimits extends ImageLimits {
 /**
  * Decodes and preprocesses one image: everything between its bytes and the classifier's input, so that it can run
  * on any thread.
- * @param takeBuffer gives memory for the tensor: at least as many values as asked for
+ * @param room gives memory for the input: as many values as asked for; 3 × height × width are written, channel by channel
  * @throws as {@link decodeImage} and {@link Preprocessor.write}; `too-large` for an input over `limits.values`
  */
 export async function prepareImage(
   bytes: Uint8Array,
   preprocessor: Preprocessor,
   limits: PrepareLimits,
-  takeBuffer: (values: number) => Float32Array<ArrayBuffer>,
+  room: (values: number) => Float32Array,
 ): Promise<PreparedImage> {
   const { pixels, width: pixelWidth, height: pixelHeight } = await decodeImage(bytes, limits);
   const { width, height } = preprocessor.outputSize(pixelWidth, pixelHeight);
@@ -41,7 +40,6 @@ export async function prepareImage(
       { hint: 'give a smaller --batch, or --resize and --crop as the classifier was trained with' },
     );
   }
-  const tensor = takeBuffer(values);
-  preprocessor.write(pixels, pixelWidth, pixelHeight, tensor, 0);
-  return { tensor, height, width, digest: new Uint8Array(hash('sha256', bytes, 'buffer')) };
+  preprocessor.write(pixels, pixelWidth, pixelHeight, room(values), 0);
+  return { height, width, digest: new Uint8Array(hash('sha256', bytes, 'buffer')) };
 }

@@ -47,7 +47,7 @@ export async function makePlan(options: PlanOptions, opened: OpenInputs): Promis
       preprocessing,
       images:
         images !== undefined && all.some((outline) => outline?.kind === 'images')
-          ? { batch: images.extractor.fixedBatch ?? images.batch, device: images.extractor.device }
+          ? { batch: images.extractor.batch, device: images.extractor.device }
           : null,
       classNames,
     },

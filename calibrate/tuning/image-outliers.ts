@@ -9,7 +9,6 @@ import type { Outliers } from './feature-outliers.ts';
 export interface ImageOutlierOptions {
   readonly extractor: FeatureExtractor;
   readonly preprocessing: Preprocessing;
-  readonly batch: number;
   readonly threads: number;
   readonly skipBad?: boolean;
   /** Most images to distort. */
@@ -30,7 +29,7 @@ export async function imageOutliers(source: ImageSource, options: ImageOutlierOp
   const { extractor, preprocessing, threads, skipBad = false, seed, signal, onImages } = options;
   const random = seededRandom(seed);
   const samples = await takeShuffled(source, options.limit, random);
-  const batch = extractor.fixedBatch ?? options.batch;
+  const { batch } = extractor;
   const kinds = Object.keys(DISTORTIONS);
   const features = kinds.map((): Float32Array[] => []);
   const shuffled: ImageSource = {

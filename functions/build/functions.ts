@@ -37,7 +37,7 @@ export async function buildFunction(name: FunctionName): Promise<BuiltFunction> 
     mainFields: ['module', 'main'],
     legalComments: 'none',
     define: { 'import.meta.url': '""', 'import.meta.main': 'false' },
-    external: isNative ? ['onnxruntime-node', 'sharp'] : [],
+    external: isNative ? ['onnxruntime-node', 'sharp', '@cornerstonejs/codec-libjpeg-turbo-8bit'] : [],
     logLevel: 'error',
   });
   const code = outputFiles[0]!.contents;

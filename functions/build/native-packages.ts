@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ZipEntry } from './zip.ts';
 
 /**
- * What onnxruntime-node and sharp need at run time on x86_64 Linux, and their licences; everything else of the packages
+ * What onnxruntime-node, sharp and the JPEG decoder need at run time on x86_64 Linux, and their licences; everything else of the packages
  * (other platforms' binaries, sources, maps, types, ES modules) stays out: 63 of 330 MiB.
  */
 const PACKAGES: readonly (readonly [name: string, files: RegExp])[] = [
@@ -16,6 +16,10 @@ const PACKAGES: readonly (readonly [name: string, files: RegExp])[] = [
     /^(package\.json|README\.md|versions\.json|lib\/(index\.js|[^/]*\.so[.\d]*))$/,
   ],
   ['@img/colour', /^(package\.json|LICENSE\.md|.*\.cjs)$/],
+  [
+    '@cornerstonejs/codec-libjpeg-turbo-8bit',
+    /^(package\.json|README\.md|dist\/libjpegturbowasm_decode\.(js|wasm))$/,
+  ],
   ['detect-libc', /^(package\.json|LICENSE|lib\/.*\.js)$/],
   ['semver', /^(package\.json|LICENSE|.*\.js)$/],
 ];

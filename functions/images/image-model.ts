@@ -38,20 +38,22 @@ export interface ImageModelOptions extends SessionOptions {
  */
 export async function openImageModel(model: Uint8Array, options: ImageModelOptions): Promise<ImageModel> {
   const { preprocessing, width } = options;
-  const extractor = await openExtractor(model, options, options);
+  const { batch, outputs, outputsOf } = await openExtractor(model, options, {
+    ...options,
+    batch: RUN_IMAGES,
+  });
   const preprocessor = new Preprocessor(preprocessing);
-  const runImages = extractor.fixedBatch ?? RUN_IMAGES;
-  const isScored = ['score', 'predicted_class'].every((output) => extractor.outputs.includes(output));
+  const isScored = ['score', 'predicted_class'].every((output) => outputs.includes(output));
   const names = (isScored ? SCORED : FEATURES) as typeof SCORED;
 
   async function prepare(images: readonly Uint8Array[], first: number, deadlineMs: number) {
-    const prepared: PreparedImage[] = [];
+    const prepared: ImageInput[] = [];
     let next = 0;
     const lane = async () => {
       while (next < images.length) {
         const index = next++;
         prepared[index] = await naming(first + index, async () =>
-          before(deadlineMs, prepareImage(images[index]!, preprocessor, IMAGE_LIMITS, allocate)),
+          before(deadlineMs, prepareInput(images[index]!, preprocessor)),
         );
       }
     };
@@ -60,20 +62,20 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
   }
 
   /** Runs images of one size; those of another size are run after them. */
-  async function run(images: readonly PreparedImage[], first: number, into: Results): Promise<void> {
+  async function run(images: readonly ImageInput[], first: number, into: Results): Promise<void> {
     const { height, width: imageWidth } = images[0]!;
     const values = 3 * height * imageWidth;
     const end = images.findIndex((image) => image.height !== height || image.width !== imageWidth);
     const rows = end < 0 ? images.length : end;
     const tensor = new Float32Array(rows * values);
-    for (let row = 0; row < rows; row++) tensor.set(images[row]!.tensor.subarray(0, values), row * values);
+    for (let row = 0; row < rows; row++) tensor.set(images[row]!.input, row * values);
     await naming(first, async () => {
       try {
-        const outputs = await extractor.outputsOf({ rows, height, width: imageWidth, tensor }, names);
-        into.features.set((outputs.features as Float32Array).subarray(0, rows * width), first * width);
+        const results = await outputsOf({ rows, height, width: imageWidth, tensor }, names);
+        into.features.set((results.features as Float32Array).subarray(0, rows * width), first * width);
         for (let row = 0; isScored && row < rows; row++) {
-          into.score[first + row] = Number(outputs.score[row]);
-          into.predicted[first + row] = Number(outputs.predicted_class[row]);
+          into.score[first + row] = Number(results.score[row]);
+          into.predicted[first + row] = Number(results.predicted_class[row]);
         }
       } catch (cause) {
         throw isSizeFixed(preprocessing) ? cause : asImagesFault(cause);
@@ -90,14 +92,27 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
         score: new Float64Array(images.length),
         predicted: new Int32Array(images.length),
       };
-      for (let first = 0; first < images.length; first += runImages) {
-        const prepared = await prepare(images.slice(first, first + runImages), first, deadlineMs);
+      for (let first = 0; first < images.length; first += batch) {
+        const prepared = await prepare(images.slice(first, first + batch), first, deadlineMs);
         await run(prepared, first, into);
       }
       const { features, score, predicted } = into;
       return isScored ? { features, scored: { score, predicted } } : { features };
     },
   };
+}
+
+interface ImageInput extends PreparedImage {
+  readonly input: Float32Array;
+}
+
+async function prepareInput(bytes: Uint8Array, preprocessor: Preprocessor): Promise<ImageInput> {
+  let input = new Float32Array(0);
+  const image = await prepareImage(bytes, preprocessor, IMAGE_LIMITS, (values) => {
+    input = new Float32Array(values);
+    return input;
+  });
+  return { ...image, input };
 }
 
 interface Results {
@@ -150,7 +165,3 @@ async function naming<T>(index: number, work: () => Promise<T>): Promise<T> {
 }
 
 const CALLERS_FAULTS: ReadonlySet<string> = new Set(['bad-input', 'unsupported', 'too-large']);
-
-function allocate(values: number): Float32Array<ArrayBuffer> {
-  return new Float32Array(values);
-}

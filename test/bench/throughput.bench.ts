@@ -48,7 +48,7 @@ async function compareToBareSession(
           // Opened anew: looking the archive over first is part of the work.
           { name: 'bench', source: await openSource(archive), indexOf: undefined },
           {
-            images: { extractor: classifier, preprocessing, batch: BATCH, threads: THREADS, skipBad: false },
+            images: { extractor: classifier, preprocessing, threads: THREADS, skipBad: false },
             width: classifier.head.width,
             classes: classifier.head.classes,
             folder,

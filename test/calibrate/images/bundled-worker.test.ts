@@ -33,7 +33,7 @@ beforeAll(async () => {
   });
   await build({
     absWorkingDir: project,
-    entryPoints: ['calibrate/images/decode-worker.ts'],
+    entryPoints: ['calibrate/images/image-worker.ts'],
     outdir: folder,
     bundle: true,
     packages: 'external',

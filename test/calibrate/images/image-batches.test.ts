@@ -157,7 +157,8 @@ describe('a bad image among good ones', () => {
     expect(all.names).toEqual(
       (await drawSamples(20)).map(({ name }) => name).filter((name) => !/^(7|11)\./.test(name)),
     );
-    expect(all.sizes).toEqual([4, 4, 4, 4, 2]);
+    // What is in a batch hangs on positions alone: the others of its batch do not move up.
+    expect(all.sizes).toEqual([4, 3, 3, 4, 4]);
   });
 
   it('does not hide what the source fails with', async () => {

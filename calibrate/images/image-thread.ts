@@ -2,26 +2,33 @@ import { Worker } from 'node:worker_threads';
 // Loaded here too, although only the threads use it: its shared libraries have to outlive every thread.
 import 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
-import type { DecodeJob, DecodeResult, PlainError } from './decode-worker.ts';
+import type { ImageJob, ImageResult, ModelJob, PlainError } from './image-worker.ts';
 import type { PreparedImage } from './prepare-image.ts';
 
 /** The thread's program: beside this file in the sources, beside the bundle once built. */
 const PROGRAM = new URL(
-  import.meta.url.endsWith('.ts') ? './decode-worker.ts' : './decode-worker.js',
+  import.meta.url.endsWith('.ts') ? './image-worker.ts' : './image-worker.js',
   import.meta.url,
 );
 
-/** Images in the order of the job: prepared, or what is wrong with them. */
-export type Prepared = readonly (PreparedImage | HimplosError)[];
+/** A batch that went through a thread. */
+export interface Prepared {
+  /** In the order of the job: what became of each image, or what is wrong with it. */
+  readonly images: readonly (PreparedImage | HimplosError)[];
+  /** Input or features of the good ones, a row each; none where their sizes differ. */
+  readonly values: Float32Array<ArrayBuffer>;
+}
 
-/** One decoding thread. It does its jobs in order, so that results need no names. */
-export class DecodeThread {
+/** A thread for images. It does its jobs in order, so that results need no names. */
+export class ImageThread {
   readonly #worker: Worker;
   readonly #waiting: {
     readonly images: number;
-    readonly resolve: (images: Prepared) => void;
+    readonly resolve: (batch: Prepared) => void;
     readonly reject: (cause: unknown) => void;
   }[] = [];
+  /** The model it has open. */
+  #model: Uint8Array | undefined;
   /** Why it does no more work. */
   #end: { readonly cause: unknown } | undefined;
 
@@ -33,11 +40,11 @@ export class DecodeThread {
       // with a bounded old one as well 7 MB. Pixels lie outside the heap: 64 megapixels pass with 16 MB for the old one.
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 },
     });
-    this.#worker.on('message', (result: DecodeResult) => this.#settle(result));
+    this.#worker.on('message', (result: ImageResult) => this.#settle(result));
     this.#worker.on('messageerror', (cause) => this.#fail(cause));
     this.#worker.on('error', (cause) => this.#fail(cause));
     this.#worker.on('exit', (code) =>
-      this.#fail(new Error(`a decoding thread ended with exit code ${code}`)),
+      this.#fail(new Error(`a thread for images ended with exit code ${code}`)),
     );
   }
 
@@ -51,13 +58,22 @@ export class DecodeThread {
     return this.#end !== undefined;
   }
 
-  /** Prepares a job's images. Its buffers move to the thread. Rejects with a bug's own error. */
-  run(job: DecodeJob): Promise<Prepared> {
+  /** Has a model ready for the jobs that come after; what is wrong with it, they say. */
+  open(job: ModelJob): void {
+    if (this.#end !== undefined || this.#model === job.model) return;
+    this.#model = job.model;
+    this.#worker.postMessage(job);
+  }
+
+  /**
+   * Prepares a job's images. Its bytes move to the thread. Rejects with what the model makes of the batch, with
+   * `interrupted` when the thread is ended, and with a bug's own error.
+   */
+  run(job: ImageJob): Promise<Prepared> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end.cause);
       this.#waiting.push({ images: job.bounds.length - 1, resolve, reject });
-      const buffers = [job.bytes, ...job.spare].map(({ buffer }) => buffer as ArrayBuffer);
-      this.#worker.postMessage(job, buffers);
+      this.#worker.postMessage(job, [job.bytes.buffer as ArrayBuffer]);
     });
   }
 
@@ -73,14 +89,18 @@ export class DecodeThread {
 
   /** Ends the thread; jobs not done fail. */
   async end(): Promise<void> {
-    this.#fail(new HimplosError('interrupted', 'decoding was stopped', { hint: 'run it again' }));
+    this.#fail(new HimplosError('interrupted', 'work on images was stopped', { hint: 'run it again' }));
     await this.#worker.terminate();
   }
 
-  #settle(result: DecodeResult): void {
+  #settle(result: ImageResult): void {
     const job = this.#waiting.shift();
     if (result.kind === 'bug') job?.reject(result.cause);
-    else job?.resolve(result.images.map((image) => ('code' in image ? revive(image) : image)));
+    else if (result.kind === 'failed') job?.reject(revive(result.error));
+    else {
+      const images = result.images.map((image) => ('code' in image ? revive(image) : image));
+      job?.resolve({ images, values: result.values });
+    }
   }
 
   #fail(cause: unknown): void {

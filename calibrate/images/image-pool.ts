@@ -1,32 +1,31 @@
-import { DecodeThread, type Prepared } from './decode-thread.ts';
-import type { WorkerSetup } from './decode-worker.ts';
+import { ImageThread, type Prepared } from './image-thread.ts';
+import type { ImageSetup, ModelJob } from './image-worker.ts';
 
 /**
  * Threads of pools that were closed, for the next one: starting one takes 75 ms of processor time, as long as 40
- * photographs. They do not keep the process alive.
+ * photographs, and a model besides. They do not keep the process alive.
  */
-const idle: DecodeThread[] = [];
+const idle: ImageThread[] = [];
 
 /**
- * Threads that decode and preprocess images. onnxruntime-node runs a model on the calling thread, which therefore
- * does nothing else meanwhile: whatever is to be ready when the model is, has to be with the threads before.
+ * Threads that decode and preprocess images, and run a model on them where there is one: each thread has a session of
+ * its own then, so that threads never wait for each other as those of one session do after every layer.
  * Threads start when there is work for them. Close it when done.
  */
-export class DecodePool {
-  readonly #setup: WorkerSetup;
+export class ImagePool {
+  readonly #setup: ImageSetup;
   readonly #threads: number;
-  readonly #own: DecodeThread[] = [];
-  readonly #spare: Float32Array<ArrayBuffer>[] = [];
+  readonly #model: ModelJob | undefined;
+  readonly #own: ImageThread[] = [];
 
-  constructor(setup: WorkerSetup, threads: number) {
+  /** @param model makes features of the images; without it their input is the result */
+  constructor(setup: ImageSetup, threads: number, model?: ModelJob) {
     this.#setup = setup;
     this.#threads = threads;
+    this.#model = model;
   }
 
-  /**
-   * Prepares some images on the least busy thread.
-   * @returns one entry an image, in order: the prepared image, or what is wrong with it
-   */
+  /** A batch of encoded images, done by the least busy thread. Rejects as {@link ImageThread.run}. */
   prepare(images: readonly Uint8Array[]): Promise<Prepared> {
     const bounds = [0];
     for (const image of images) bounds.push(bounds.at(-1)! + image.length);
@@ -34,13 +33,8 @@ export class DecodePool {
     images.forEach((image, i) => {
       bytes.set(image, bounds[i]);
     });
-    const spare = this.#spare.splice(0, images.length);
-    return this.#leastBusy().run({ setup: this.#setup, bytes, bounds, spare });
-  }
-
-  /** Takes back a tensor, to be used for another image. */
-  recycle(tensor: Float32Array<ArrayBuffer>): void {
-    this.#spare.push(tensor);
+    const wanted = this.#model === undefined ? 'input' : 'features';
+    return this.#leastBusy().run({ kind: 'prepare', setup: this.#setup, bytes, bounds, wanted });
   }
 
   /** Lets the threads go; what they have not finished fails, and those still at work end. */
@@ -55,17 +49,18 @@ export class DecodePool {
     );
   }
 
-  #leastBusy(): DecodeThread {
+  #leastBusy(): ImageThread {
     let idlest = this.#own[0];
     for (const thread of this.#own) if (thread.load < idlest!.load) idlest = thread;
     if (idlest !== undefined && (idlest.load === 0 || this.#own.length === this.#threads)) return idlest;
-    const added = takeIdle() ?? new DecodeThread();
+    const added = takeIdle() ?? new ImageThread();
+    if (this.#model !== undefined) added.open(this.#model);
     this.#own.push(added);
     return added;
   }
 }
 
-function takeIdle(): DecodeThread | undefined {
+function takeIdle(): ImageThread | undefined {
   for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) {
     if (thread.hasEnded) continue;
     thread.ref();

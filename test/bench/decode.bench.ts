@@ -1,6 +1,6 @@
 /**
- * How fast images become inputs: photographs against Pillow, taking turns (it needs a Python that has Pillow: python3,
- * or $HIMPLOS_PYTHON), then batches of whole archives, without a model.
+ * How fast images become inputs: photographs against Pillow, taking turns (it needs a Python that has Pillow: Debian's
+ * with python3-pil, or $HIMPLOS_PYTHON), then batches of whole archives, without a model.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -76,7 +76,7 @@ interface Peer {
 
 async function startPeer(paths: readonly string[]): Promise<Peer | undefined> {
   const script = fileURLToPath(new URL('./decode-peer.py', import.meta.url));
-  const child = spawn(process.env.HIMPLOS_PYTHON ?? 'python3', [script, ...paths], {
+  const child = spawn(process.env.HIMPLOS_PYTHON ?? '/usr/bin/python3', [script, ...paths], {
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   child.on('error', () => {}); // no such program: its output ends without a line

@@ -1,6 +1,7 @@
 /**
  * Does calibration wait for anything but the model? Images per second from encoded images to features, against a bare
- * onnxruntime session on tensors that were decoded before; and scoring rows against the fused graph alone.
+ * onnxruntime session, with onnxruntime's own settings, on tensors that were decoded before: in batches of 64 as people
+ * write it, and in the batches that this tool takes.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { openClassifier } from '../../calibrate/features/classifier.ts';
 import { gatherSet } from '../../calibrate/features/gather-set.ts';
-import { imageBatches } from '../../calibrate/images/image-batches.ts';
+import { type ImageBatch, imageBatches } from '../../calibrate/images/image-batches.ts';
 import { cutAtHead } from '../../calibrate/onnx/cut-at-head.ts';
 import type { ImageSource } from '../../calibrate/sources/contract.ts';
 import { openSource } from '../../calibrate/sources/open-source.ts';
@@ -18,7 +19,6 @@ import { hasRealData, needsData, realData } from '../real-data.ts';
 import { report, timeInTurn } from './measure.ts';
 
 const THREADS = 2;
-const BATCH = 64;
 const ROUNDS = 3;
 
 async function compareToBareSession(
@@ -26,6 +26,7 @@ async function compareToBareSession(
   model: string,
   archive: string,
   preprocessing: Preprocessing,
+  expected: number,
 ) {
   await using classifier = await openClassifier(model, { device: 'cpu', threads: THREADS });
   // As anybody would open it: onnxruntime's own settings but for the number of threads.
@@ -33,13 +34,14 @@ async function compareToBareSession(
     intraOpNumThreads: THREADS,
   });
   const input = bare.inputNames[0]!;
-  const source = (await openSource(archive)) as ImageSource;
-  const options = { preprocessing, batch: BATCH, threads: THREADS };
-  const decoded: { tensor: Float32Array<ArrayBuffer>; rows: number; height: number; width: number }[] = [];
-  for await (const { tensor, rows, height, width } of imageBatches(source, options)) {
-    decoded.push({ tensor: tensor.slice(), rows, height, width });
-  }
-  const images = decoded.reduce((total, { rows }) => total + rows, 0);
+  const large = await decodeAll(archive, preprocessing, 64);
+  const small = await decodeAll(archive, preprocessing, classifier.batch);
+  const images = small.reduce((total, { rows }) => total + rows, 0);
+  const runBare = async (batches: readonly ImageBatch[]) => {
+    for (const { tensor, rows, height, width } of batches) {
+      await bare.run({ [input]: new Tensor('float32', tensor, [rows, 3, height, width]) }, ['features']);
+    }
+  };
   const timings = await timeInTurn(
     {
       'encoded images to features': async () => {
@@ -58,17 +60,29 @@ async function compareToBareSession(
         );
         rmSync(folder, { recursive: true });
       },
-      'bare session on decoded tensors': async () => {
-        for (const { tensor, rows, height, width } of decoded) {
-          await bare.run({ [input]: new Tensor('float32', tensor, [rows, 3, height, width]) }, ['features']);
-        }
-      },
+      'bare session, batches of 64': () => runBare(large),
+      [`bare session, batches of ${classifier.batch}`]: () => runBare(small),
     },
     ROUNDS,
   );
   report(title, timings, { count: images, unit: 'images' });
-  const [ours, peer] = timings;
-  console.log(`  throughput ratio ${(peer!.median / ours!.median).toFixed(3)}`);
+  const [ours, ...peers] = timings;
+  const fastest = Math.min(...peers.map(({ median }) => median));
+  console.log(
+    `  throughput ${(fastest / ours!.median).toFixed(3)} × the faster bare session's, expected ${expected}`,
+  );
+}
+
+async function decodeAll(
+  archive: string,
+  preprocessing: Preprocessing,
+  batch: number,
+): Promise<ImageBatch[]> {
+  const source = (await openSource(archive)) as ImageSource;
+  const batches: ImageBatch[] = [];
+  for await (const images of imageBatches(source, { preprocessing, batch, threads: THREADS }))
+    batches.push(images);
+  return batches;
 }
 
 const silent = { write: () => true };
@@ -84,6 +98,7 @@ if (hasRealData) {
       mean: [0.4914, 0.4822, 0.4465],
       std: [0.2023, 0.1994, 0.201],
     },
+    0.9,
   );
   await compareToBareSession(
     'ImageNet model, 250 images of 224 × 224',
@@ -95,6 +110,7 @@ if (hasRealData) {
       mean: [0.5, 0.5, 0.5],
       std: [0.5, 0.5, 0.5],
     },
+    0.8,
   );
 } else {
   console.log(`skipped: ${needsData}`);

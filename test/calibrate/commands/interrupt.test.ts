@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listBelow, newFolder, readError, runCommand, runWell, watchTemporaryFiles } from '../run-command.ts';
-import { COLOURS, drawFolder, drawImage, PREPROCESSING, type SmallProblem, smallProblem, WIDTH } from './small-problem.ts';
+import {
+  COLOURS,
+  drawFolder,
+  drawImage,
+  PREPROCESSING,
+  type SmallProblem,
+  smallProblem,
+  WIDTH,
+} from './small-problem.ts';
 import { spawnCommand } from './spawn-command.ts';
 
 /** Many images, of which one goes through the model at a time: long enough to be stopped in the middle. */

@@ -35,7 +35,7 @@ export class SumTree {
    * @param parts how many parts of equal length a vector has, if it is filled part by part (see {@link mark})
    * @param leaf the vector that blocks are added up in, all zeros, where it has to stand in a place of the caller's
    */
-  constructor(length: number, blocks: number, parts = 1, leaf = new Float64Array(length)) {
+  constructor(length: number, blocks: number, parts = 1, leaf: Float64Array = new Float64Array(length)) {
     this.#length = length;
     this.#partLength = length / parts;
     this.#blocks = blocks;

@@ -5,6 +5,7 @@ import { requireFinite } from '../../shared/maths/require-finite.ts';
 import { abortable } from './abortable.ts';
 import type { FeatureRows, FeatureSource, SampleRange } from './contract.ts';
 import { explainFileError } from './file-error.ts';
+import { mapAhead } from './map-ahead.ts';
 
 /** An array inside a file. */
 export interface StoredArray {
@@ -20,8 +21,10 @@ export interface StoredArray {
 /** The widest row: penultimate layers have some thousand channels, flattened ones up to some 100,000. */
 const MAX_WIDTH = 2 ** 20;
 const MAX_ROWS = 2 ** 31 - 1;
-/** Bytes in one block, whatever number of rows the caller would take. */
-const BLOCK_BYTES = 16 * 2 ** 20;
+/** Bytes in one block, whatever number of rows the caller would take: what stays in a core's caches. */
+const BLOCK_BYTES = 2 ** 20;
+/** Blocks in memory: one is used, the others are being read. */
+const BLOCKS = 3;
 
 /**
  * A feature source over arrays in files: `features` float32 or float64 of [rows, width], `labels` a whole number
@@ -133,46 +136,37 @@ interface Block {
   readonly count: number;
 }
 
-/** Blocks of rows in order, the next one being read while the last is used: two buffers take turns. */
+/** Blocks of rows in order, the next ones being read while one is used: their buffers take turns. */
 async function* readBlocks(
   array: StoredArray,
-  range: SampleRange,
+  { first, end }: SampleRange,
   rowBytes: number,
   blockRows: number,
 ): AsyncGenerator<Block> {
-  if (range.first >= range.end) return;
+  if (first >= end) return;
   let file: FileHandle;
   try {
     file = await open(array.path);
   } catch (cause) {
     throw explainFileError(cause, array.path);
   }
-  const buffers = [new Uint8Array(blockRows * rowBytes), new Uint8Array(blockRows * rowBytes)];
-  const start = (first: number, turn: number): Promise<Block> => {
-    const count = Math.min(blockRows, range.end - first);
-    const bytes = buffers[turn % 2]!.subarray(0, count * rowBytes);
-    const block = readFully(file, bytes, array.begin + first * rowBytes, array).then(() => ({
-      bytes,
-      first,
-      count,
-    }));
-    block.catch(() => {}); // a failure counts when its turn comes
-    return block;
+  const buffers = Array.from({ length: BLOCKS }, () => new Uint8Array(blockRows * rowBytes));
+  const read = async (turn: number): Promise<Block> => {
+    const begin = first + turn * blockRows;
+    const count = Math.min(blockRows, end - begin);
+    const bytes = buffers[turn % BLOCKS]!.subarray(0, count * rowBytes);
+    await readFully(file, bytes, array.begin + begin * rowBytes, array);
+    return { bytes, first: begin, count };
   };
-  let next = start(range.first, 0);
   try {
-    for (let turn = 1; ; turn++) {
-      const block = await next;
-      const end = block.first + block.count;
-      const isLast = end === range.end;
-      if (!isLast) next = start(end, turn);
-      yield block;
-      if (isLast) return;
-    }
+    yield* mapAhead(turns(Math.ceil((end - first) / blockRows)), BLOCKS, read);
   } finally {
-    await next.catch(() => {});
-    await file.close();
+    await file.close(); // waits for what is still being read
   }
+}
+
+async function* turns(count: number): AsyncGenerator<number> {
+  for (let turn = 0; turn < count; turn++) yield turn;
 }
 
 async function readFully(

@@ -14,6 +14,13 @@ export const RESIZE_KERNEL_FILE = fileURLToPath(
 
 const RESIZE_SOURCE = 'shared/images/assembly/resize.ts';
 
+/** The same for the sums of statistics. */
+export const SUMS_KERNEL_FILE = fileURLToPath(
+  new URL('../../shared/maths/sums-kernel-bytes.ts', import.meta.url),
+);
+
+const SUMS_SOURCE = 'shared/maths/assembly/sums.ts';
+
 /** The text of kernel-bytes.ts: both variants of shared/kernel/assembly, compiled. The same sources give the same text. */
 export async function makeKernelFile(): Promise<string> {
   const simd = await compile(SOURCE, ['simd']);
@@ -31,12 +38,21 @@ export const RELAXED_SIMD_KERNEL =
 }
 
 /** The text of resize-kernel-bytes.ts. */
-export async function makeResizeKernelFile(): Promise<string> {
-  return `// Compiled from ${RESIZE_SOURCE} by functions/build/kernel.ts: npm run build:kernel.
+export function makeResizeKernelFile(): Promise<string> {
+  return makeSimdFile(RESIZE_SOURCE, 'RESIZE_KERNEL');
+}
+
+/** The text of sums-kernel-bytes.ts. */
+export function makeSumsKernelFile(): Promise<string> {
+  return makeSimdFile(SUMS_SOURCE, 'SUMS_KERNEL');
+}
+
+async function makeSimdFile(source: string, name: string): Promise<string> {
+  return `// Compiled from ${source} by functions/build/kernel.ts: npm run build:kernel.
 
 /** WebAssembly with SIMD, in base64. */
-export const RESIZE_KERNEL =
-  '${await compile(RESIZE_SOURCE, ['simd'])}';
+export const ${name} =
+  '${await compile(source, ['simd'])}';
 `;
 }
 
@@ -72,4 +88,5 @@ if (import.meta.main) {
   process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
   await writeFile(KERNEL_FILE, await makeKernelFile());
   await writeFile(RESIZE_KERNEL_FILE, await makeResizeKernelFile());
+  await writeFile(SUMS_KERNEL_FILE, await makeSumsKernelFile());
 }

@@ -1,5 +1,6 @@
 import { applyLinear } from '../maths/linear.ts';
 import { argmax } from '../maths/logit-sums.ts';
+import { ProductQuantiles } from '../maths/product-quantiles.ts';
 import { selectQuantile } from '../maths/select.ts';
 import { classMeans, classSums } from '../statistics/class-sums.ts';
 import { collect } from '../statistics/contract.ts';
@@ -74,7 +75,7 @@ export const line = defineMethod({
   }),
 });
 
-/** Percentiles of t_c over channels and of |t_c| ⊙ W over the whole head, for each class: C²·L operations. */
+/** Percentiles of t_c over channels and of |t_c| ⊙ W over the whole head, for each class. */
 function fitThresholds(
   { classes, width, weight }: Head,
   means: Float64Array,
@@ -84,16 +85,11 @@ function fitThresholds(
   const contributions = means.map((mean, i) => weight[i]! * mean);
   const activation = new Float64Array(classes);
   const weights = new Float64Array(classes);
-  const scratch = new Float64Array(classes * width);
+  const products = new ProductQuantiles(weight, classes, width);
   for (let c = 0; c < classes; c++) {
-    const from = c * width;
-    scratch.set(contributions.subarray(from, from + width));
-    activation[c] = selectQuantile(scratch, width, activationPercent / 100);
-    for (let k = 0; k < classes; k++) {
-      for (let l = 0; l < width; l++)
-        scratch[k * width + l] = Math.abs(contributions[from + l]!) * weight[k * width + l]!;
-    }
-    weights[c] = selectQuantile(scratch, classes * width, weightPercent / 100);
+    const own = contributions.subarray(c * width, (c + 1) * width);
+    activation[c] = selectQuantile(own.slice(), width, activationPercent / 100);
+    weights[c] = products.at(own.map(Math.abs), weightPercent / 100);
   }
   return { activation, weight: weights };
 }

@@ -1,6 +1,5 @@
 import { HimplosError } from '../errors.ts';
 import { applyLinearTo, type Linear } from '../maths/linear.ts';
-import { requireFinite } from '../maths/require-finite.ts';
 import { BATCH_ROWS, type Batch, blockRows } from './contract.ts';
 
 /** Rows as a source hands them over, any number at a time. Buffers may be reused for the next ones. */
@@ -8,7 +7,7 @@ export interface SourceRows {
   readonly rows: number;
   /** Global index of the first row. Indices rise; a row that was skipped leaves a gap. */
   readonly firstRow: number;
-  /** rows × L. */
+  /** rows × L, finite: sources check (see `requireFinite`), and nobody looks again here. */
   readonly features: Float32Array;
   /** Class indices, where the source has them; −1 where a row has none. */
   readonly labels?: Int32Array | undefined;
@@ -22,7 +21,7 @@ export interface BatchSink {
 
 /**
  * Cuts rows into the batches of `Batch`: at every multiple of BATCH_ROWS and at every gap, whatever portions they
- * arrive in. Checks them on the way: finite features, labels below C, rising indices.
+ * arrive in. Checks them on the way: labels below C, rising indices.
  */
 export class BatchCutter {
   readonly #head: Linear;
@@ -59,7 +58,7 @@ export class BatchCutter {
     this.#logits = new Float64Array(BATCH_ROWS * head.classes);
   }
 
-  /** Takes rows. Throws `bad-input` for rows out of order or range, features that are not finite, or foreign labels. */
+  /** Takes rows. Throws `bad-input` for rows out of order or range, too few features, or foreign labels. */
   push(source: SourceRows): void {
     const { rows, firstRow, features, labels } = source;
     const { width } = this.#head;
@@ -136,7 +135,6 @@ export class BatchCutter {
         },
       );
     }
-    requireFinite(features, rows, width, firstRow);
     for (let i = 0; labels !== undefined && i < rows; i++) {
       const label = labels[i]!;
       if (label >= -1 && label < classes) continue;

@@ -1,7 +1,15 @@
 import { HimplosError } from '../errors.ts';
 import { argmax } from '../maths/logit-sums.ts';
+import { createRowSums, type RowSums } from '../maths/row-sums.ts';
 import { f64, type Tensors } from '../tensor.ts';
-import { type Batch, blockCount, type Reducer, type ReducerContext, type Statistic } from './contract.ts';
+import {
+  BATCH_ROWS,
+  type Batch,
+  blockCount,
+  type Reducer,
+  type ReducerContext,
+  type Statistic,
+} from './contract.ts';
 import { SumTree } from './sum-tree.ts';
 
 /** Counts and feature sums of the rows of each class. */
@@ -75,28 +83,38 @@ class ClassSumReducer implements Reducer<ClassSums> {
   readonly #classes: number;
   readonly #width: number;
   readonly #counts: Float64Array;
+  /** Sums of the block being read: the leaf of the tree. */
+  readonly #block: RowSums;
   readonly #tree: SumTree;
+  /** The class that each row of a batch counts for, or SKIP. */
+  readonly #groups = new Int32Array(BATCH_ROWS);
   readonly #classOf: RowClass;
 
   constructor({ head, totalRows }: ReducerContext, classOf: RowClass) {
     this.#classes = head.classes;
     this.#width = head.width;
     this.#counts = new Float64Array(head.classes);
-    this.#tree = new SumTree(head.classes * head.width, blockCount(totalRows), head.classes);
+    this.#block = createRowSums(head.classes, head.width);
+    this.#tree = new SumTree(
+      head.classes * head.width,
+      blockCount(totalRows),
+      head.classes,
+      this.#block.sums,
+    );
     this.#classOf = classOf;
   }
 
   add(batch: Batch): void {
-    const sums = this.#tree.leaf;
     for (let row = 0; row < batch.rows; row++) {
       const label = batch.labels[row]!;
       if (label < 0) throw missingLabel(batch.firstRow + row);
       const c = this.#classOf(batch, label, row);
+      this.#groups[row] = c;
       if (c === SKIP) continue;
       this.#counts[c]! += 1;
       this.#tree.mark(c);
-      addRow(sums, c * this.#width, batch.features, row * this.#width, this.#width);
     }
+    this.#block.add(batch.features, batch.rows, this.#groups);
   }
 
   endBlock(index: number): void {
@@ -127,10 +145,6 @@ class ClassSumReducer implements Reducer<ClassSums> {
       sums: this.#tree.total(),
     };
   }
-}
-
-function addRow(sums: Float64Array, to: number, features: Float32Array, from: number, width: number): void {
-  for (let l = 0; l < width; l++) sums[to + l]! += features[from + l]!;
 }
 
 function missingLabel(row: number): HimplosError {

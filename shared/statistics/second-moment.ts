@@ -1,4 +1,4 @@
-import { addGramUpper } from '../maths/linalg/multiply-transposed.ts';
+import { createGramSum, type GramSum } from '../maths/linalg/gram-sum.ts';
 import { f64, type Tensors } from '../tensor.ts';
 import {
   BATCH_ROWS,
@@ -37,36 +37,25 @@ class SecondMomentReducer implements Reducer<SecondMoment> {
   readonly #width: number;
   /** Upper triangles, packed by rows. */
   readonly #tree: SumTree;
-  /** The block being read, L × L with the upper triangle filled. */
-  readonly #block: Float64Array;
-  /** The batch by channels: L × rows. */
-  readonly #channels: Float64Array;
+  /** The block being read. */
+  readonly #block: GramSum;
   #rows = 0;
 
   constructor({ head: { width }, totalRows }: ReducerContext) {
     this.#width = width;
     this.#tree = new SumTree((width * (width + 1)) / 2, blockCount(totalRows));
-    this.#block = new Float64Array(width * width);
-    this.#channels = new Float64Array(width * BATCH_ROWS);
+    this.#block = createGramSum(width, BATCH_ROWS);
   }
 
   add({ features, rows }: Batch): void {
-    const width = this.#width;
-    for (let row = 0; row < rows; row++) {
-      for (let l = 0; l < width; l++) this.#channels[l * rows + row] = features[row * width + l]!;
-    }
-    addGramUpper(this.#channels, this.#block, width, rows);
+    this.#block.add(features, rows);
     this.#rows += rows;
   }
 
   endBlock(index: number): void {
-    const width = this.#width;
-    const packed = this.#tree.leaf;
-    for (let i = 0, at = 0; i < width; at += width - i, i++) {
-      packed.set(this.#block.subarray(i * width + i, (i + 1) * width), at);
-    }
+    this.#block.copyUpper(this.#tree.leaf);
     this.#tree.endBlock(index);
-    this.#block.fill(0);
+    this.#block.clear();
   }
 
   merge(saved: Tensors): void {

@@ -1,17 +1,14 @@
 import { HimplosError } from '../errors.ts';
 import { f64, type Tensors } from '../tensor.ts';
 
+/** A vector cut into parts of equal length; a part that nothing was added to is not there. */
+type Parts = (Float64Array | undefined)[];
+
 /** A sum over the blocks `first … first + 2^level − 1`, `first` a multiple of 2^level. */
 interface Node {
   readonly level: number;
   readonly first: number;
   readonly sum: Parts;
-}
-
-/** A vector cut into parts of equal length; those that are not marked are zero throughout. */
-interface Parts {
-  readonly values: Float64Array;
-  readonly isMarked: Uint8Array;
 }
 
 /**
@@ -24,29 +21,32 @@ interface Parts {
  */
 export class SumTree {
   readonly #length: number;
-  readonly #parts: number;
+  readonly #partLength: number;
   readonly #blocks: number;
   readonly #nodes = new Map<string, Node>();
-  /** Vectors that are no longer needed, for reuse: at 16 MiB each they must not wait for a garbage collection. */
-  readonly #spare: Parts[] = [];
-  #leaf: Parts;
+  /** Parts that are no longer needed, for reuse: at up to 16 MiB they must not wait for a garbage collection. */
+  readonly #spare: Float64Array[] = [];
+  readonly #leaf: Float64Array;
+  readonly #isMarked: Uint8Array;
 
   /**
    * @param length values in a block's vector
    * @param blocks number of blocks of the whole source
    * @param parts how many parts of equal length a vector has, if it is filled part by part (see {@link mark})
+   * @param leaf the vector that blocks are added up in, all zeros, where it has to stand in a place of the caller's
    */
-  constructor(length: number, blocks: number, parts = 1) {
+  constructor(length: number, blocks: number, parts = 1, leaf: Float64Array = new Float64Array(length)) {
     this.#length = length;
-    this.#parts = parts;
+    this.#partLength = length / parts;
     this.#blocks = blocks;
-    this.#leaf = this.#takeZeros();
+    this.#leaf = leaf;
+    this.#isMarked = new Uint8Array(parts);
   }
 
-  /** The vector of the block being read, zero at its beginning: add to it in place. Fetch it again for each batch. */
+  /** The vector of the block being read, zero at its beginning: add to it in place. */
   get leaf(): Float64Array {
-    if (this.#parts === 1) this.#leaf.isMarked[0] = 1;
-    return this.#leaf.values;
+    if (this.#isMarked.length === 1) this.mark(0);
+    return this.#leaf;
   }
 
   /**
@@ -54,21 +54,27 @@ export class SumTree {
    * archives ordered by class a block of 2048 rows touches a few classes of 1000.
    */
   mark(part: number): void {
-    this.#leaf.isMarked[part] = 1;
+    this.#isMarked[part] = 1;
   }
 
   /** Ends block `index`, and starts another with zeros. Throws `bad-input` when the block was there before. */
   endBlock(index: number): void {
-    this.#insert({ level: 0, first: index, sum: this.#leaf });
-    this.#leaf = this.#takeZeros();
+    const marked = this.#cut(this.#leaf).map((part, i) => (this.#isMarked[i] === 1 ? part : undefined));
+    this.#insert({ level: 0, first: index, sum: marked });
+    for (const part of marked) part?.fill(0);
+    this.#isMarked.fill(0);
   }
 
   /** Sums so far, one tensor a node; the current leaf must be empty. */
   save(): Tensors {
-    const nodes = [...this.#nodes.values()].sort((a, b) => a.first - b.first);
-    return Object.fromEntries(
-      nodes.map(({ level, first, sum }) => [`sum.${level}.${first}`, f64(sum.values, this.#length)]),
-    );
+    const tensors = this.#inOrder().map(({ level, first, sum }) => {
+      const values = new Float64Array(this.#length);
+      sum.forEach((part, i) => {
+        if (part !== undefined) values.set(part, i * this.#partLength);
+      });
+      return [`sum.${level}.${first}`, f64(values, this.#length)] as const;
+    });
+    return Object.fromEntries(tensors);
   }
 
   /** Adds nodes that another tree saved; tensors of other names are left alone. Throws `bad-input`. */
@@ -84,67 +90,78 @@ export class SumTree {
           { hint: 'merge partial results of one calibration only' },
         );
       }
-      this.#insert({
-        level,
-        first,
-        sum: this.#takeCopy(tensor.data),
-      });
+      this.#insert({ level, first, sum: this.#cut(tensor.data) });
     }
   }
 
   /** The sum over all blocks. Throws `bad-input` naming the blocks that are missing. */
   total(): Float64Array {
-    const total = this.#takeZeros();
+    const total = new Float64Array(this.#length);
+    const parts = this.#cut(total);
     let next = 0;
-    for (const { level, first, sum } of [...this.#nodes.values()].sort((a, b) => a.first - b.first)) {
+    for (const { level, first, sum } of this.#inOrder()) {
       if (first !== next) throw missingBlocks(next, first - 1);
       next = first + 2 ** level;
-      addTo(total, sum);
+      sum.forEach((part, i) => {
+        if (part !== undefined) addTo(parts[i]!, part);
+      });
     }
     if (next !== this.#blocks) throw missingBlocks(next, this.#blocks - 1);
-    return total.values;
+    return total;
   }
 
-  /** Puts a node in its place and adds up complete pairs. */
-  #insert(node: Node): void {
-    this.#requireUnseen(node);
-    let { level, first, sum } = node;
+  /** Puts a node in its place and adds up complete pairs; its own vector is left alone. */
+  #insert({ level, first, sum }: Node): void {
+    this.#requireUnseen(level, first);
+    let isOurs = false;
     for (;;) {
       const key = keyOf(level, first ^ (2 ** level));
       const sibling = this.#nodes.get(key);
       if (sibling === undefined) break;
       this.#nodes.delete(key);
       // Addition is commutative to the bit, so it does not matter which of the two came first.
-      addTo(sibling.sum, sum);
-      this.#spare.push(sum);
+      this.#addParts(sibling.sum, sum, isOurs);
       sum = sibling.sum;
+      isOurs = true;
       first = Math.min(first, sibling.first);
       level++;
     }
-    this.#nodes.set(keyOf(level, first), { level, first, sum });
+    this.#nodes.set(keyOf(level, first), {
+      level,
+      first,
+      sum: isOurs ? sum : this.#addParts([], sum, false),
+    });
   }
 
-  #takeZeros(): Parts {
-    const spare = this.#spare.pop();
-    if (spare === undefined) {
-      return { values: new Float64Array(this.#length), isMarked: new Uint8Array(this.#parts) };
+  /** sum + addend, in `sum`. The parts of an addend of ours may be taken over. */
+  #addParts(sum: Parts, addend: Parts, isOurs: boolean): Parts {
+    for (const [i, part] of addend.entries()) {
+      if (part === undefined) continue;
+      const own = sum[i];
+      if (own !== undefined) {
+        addTo(own, part);
+        if (isOurs) this.#spare.push(part);
+      } else if (isOurs) sum[i] = part;
+      else {
+        const copy = this.#spare.pop() ?? new Float64Array(this.#partLength);
+        copy.set(part);
+        sum[i] = copy;
+      }
     }
-    forMarked(spare, (from, to) => spare.values.fill(0, from, to));
-    spare.isMarked.fill(0);
-    return spare;
+    return sum;
   }
 
-  #takeCopy(values: Float64Array): Parts {
-    const spare = this.#spare.pop() ?? {
-      values: new Float64Array(this.#length),
-      isMarked: new Uint8Array(this.#parts),
-    };
-    spare.values.set(values);
-    spare.isMarked.fill(1);
-    return spare;
+  /** Views on the parts of a vector. */
+  #cut(vector: Float64Array): Float64Array[] {
+    const length = this.#partLength;
+    return Array.from(this.#isMarked, (_, i) => vector.subarray(i * length, (i + 1) * length));
   }
 
-  #requireUnseen({ level, first }: Node): void {
+  #inOrder(): Node[] {
+    return [...this.#nodes.values()].sort((a, b) => a.first - b.first);
+  }
+
+  #requireUnseen(level: number, first: number): void {
     for (const other of this.#nodes.values()) {
       if (first < other.first + 2 ** other.level && other.first < first + 2 ** level) {
         throw new HimplosError(
@@ -163,22 +180,8 @@ function keyOf(level: number, first: number): string {
   return `${level}.${first}`;
 }
 
-function addTo(sum: Parts, addend: Parts): void {
-  const { values } = addend;
-  forMarked(addend, (from, to, part) => {
-    for (let i = from; i < to; i++) sum.values[i]! += values[i]!;
-    sum.isMarked[part] = 1;
-  });
-}
-
-function forMarked(
-  { values, isMarked }: Parts,
-  action: (from: number, to: number, part: number) => void,
-): void {
-  const length = values.length / isMarked.length;
-  for (let part = 0; part < isMarked.length; part++) {
-    if (isMarked[part] === 1) action(part * length, (part + 1) * length, part);
-  }
+function addTo(sum: Float64Array, addend: Float64Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i]! += addend[i]!;
 }
 
 function missingBlocks(first: number, last: number): HimplosError {

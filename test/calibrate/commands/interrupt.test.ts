@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listBelow, newFolder, readError, runCommand, runWell, watchTemporaryFiles } from '../run-command.ts';
-import { COLOURS, drawFolder, type SmallProblem, smallProblem, WIDTH } from './small-problem.ts';
+import {
+  COLOURS,
+  drawFolder,
+  drawImage,
+  PREPROCESSING,
+  type SmallProblem,
+  smallProblem,
+  WIDTH,
+} from './small-problem.ts';
 import { spawnCommand } from './spawn-command.ts';
 
 /** Many images, of which one goes through the model at a time: long enough to be stopped in the middle. */
@@ -108,5 +116,35 @@ describe('killed in the middle of the images, with --cache', () => {
     writeFileSync(join(cache, spool!), resumed);
     await runWell([...calibrate('--cache', cache), '--out', out('changed')]);
     expect(bytes('changed').equals(bytes('without'))).toBe(false);
+  });
+
+  it('compare goes on from what is there, and computes anew what has become another image', async () => {
+    const cache = newFolder();
+    const argv = [
+      ...['compare', '--model', problem.model, '--train', train, '--calibration', problem.calibration],
+      ...['--ood', `grey=${problem.ood}`, '--device', 'cpu', '--batch', '1', ...PREPROCESSING],
+      ...['--methods', 'himplos,knn:k=5,mahalanobis', '--format', 'json'],
+    ];
+    const compare = async (...options: string[]) => (await runWell([...argv, ...options])).stdout;
+    const { child, ended } = spawnCommand([...argv, '--cache', cache]);
+    await waitForBytes(cache, '.sha256', 100 * 32);
+    child.kill('SIGKILL');
+    const killed = await ended;
+    expect([killed.status === 0, killed.stdout]).toEqual([false, '']);
+    const [spool] = readdirSync(cache).filter((name) => name.endsWith('.f32'));
+    const read = () => readFileSync(join(cache, spool!));
+    const kept = read();
+    expect(kept.length).toBeLessThan(IMAGES * 4 * WIDTH);
+
+    const whole = await compare();
+    expect(await compare('--cache', cache)).toBe(whole);
+    const resumed = read();
+    expect(resumed.subarray(0, kept.length).equals(kept)).toBe(true);
+
+    const [replaced] = readdirSync(join(train, 'red', 'many')).sort();
+    writeFileSync(join(train, 'red/many', replaced!), await drawImage(COLOURS.green, 5));
+    const changed = await compare('--cache', cache);
+    expect(changed).toBe(await compare());
+    expect(read().equals(resumed)).toBe(false);
   });
 });

@@ -36,6 +36,21 @@ describe('requireFinite', () => {
   );
 
   it('takes the largest float32 values', () => {
-    expect(() => requireFinite(new Float32Array(8).fill(3.4028234e38), 4, 2)).not.toThrow();
+    for (const rows of [4, 50_000])
+      expect(() => requireFinite(new Float32Array(2 * rows).fill(3.4028234e38), rows, 2)).not.toThrow();
+  });
+
+  it('finds a bad number at any place of a large batch, and nothing of it in the next', () => {
+    const [rows, width] = [701, 100];
+    const features = new Float32Array(rows * width).fill(-1.5);
+    for (const at of [0, 5, 32_767, 32_768, 40_001, 65_535, 65_536, 70_099]) {
+      features[at] = at % 2 === 0 ? Number.NaN : Number.NEGATIVE_INFINITY;
+      const place = `row ${3 + Math.floor(at / width)}, channel ${at % width}`;
+      expect(() => requireFinite(features, rows, width, 3, 'a.npy')).toThrow(
+        new RegExp(`^a.npy: expected finite numbers, got (NaN|-Infinity) in ${place}$`),
+      );
+      features[at] = 0;
+      expect(() => requireFinite(features, rows, width)).not.toThrow();
+    }
   });
 });

@@ -205,11 +205,6 @@ describe('rows on their way to reducers', () => {
 
   it.each<[string, Partial<SourceRows>, RegExp]>([
     [
-      'NaN',
-      { features: new Float32Array(2 * head.width).fill(Number.NaN, head.width + 3) },
-      /NaN in row 11, channel 3/,
-    ],
-    [
       'a label that is no class',
       { labels: Int32Array.of(0, 6) },
       /row 11: expected a class index below 6, got 6/,

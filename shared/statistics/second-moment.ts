@@ -43,9 +43,9 @@ class SecondMomentReducer implements Reducer<SecondMoment> {
   readonly #channels: Float64Array;
   #rows = 0;
 
-  constructor({ head: { width }, totalRows }: ReducerContext) {
+  constructor({ head: { width, classes }, totalRows }: ReducerContext) {
     this.#width = width;
-    this.#tree = new SumTree((width * (width + 1)) / 2, blockCount(totalRows));
+    this.#tree = new SumTree((width * (width + 1)) / 2, blockCount(totalRows, classes));
     this.#block = new Float64Array(width * width);
     this.#channels = new Float64Array(width * BATCH_ROWS);
   }

@@ -1,7 +1,9 @@
 /**
  * Sharded calibration at ImageNet size: rows a second and memory of one shard of HIMPLoS statistics over generated
- * 2048 × 1000 rows, for sources of 100,000 to 1,280,000 rows, and the merge of 100 partials. Each in a process of its
- * own, because peak memory is the process's.
+ * 2048 × 1000 rows, for sources of 100,000 to 1,280,000 rows, and the merge of 100 partials. Labels go round the
+ * classes, so every block touches all of them: in archives ordered by class, partials are smaller and merging is
+ * faster. Each run is a process of its own, because peak memory is the process's. Exit status 1 when a shard takes more
+ * memory than it may.
  *
  * `node test/bench/sharding.bench.ts [scale]` runs at a fraction of the size.
  */
@@ -32,9 +34,13 @@ const WIDTH = 2048;
 const CLASSES = 1000;
 const PORTION = 512;
 const CALIBRATION_ROWS = 1024;
+const MERGED_SHARDS = 100;
 const self = fileURLToPath(import.meta.url);
 const { signal } = new AbortController();
 const detector = findDetector('himplos');
+
+const ROUNDS = 3;
+const MAX_SHARD_MB = 300;
 
 const [part, ...given] = process.argv.slice(2);
 const scale = part === undefined || /^[\d.]+$/.test(part) ? Number(part ?? 1) : 1;
@@ -42,7 +48,7 @@ let generatedHead: Head | undefined;
 let pool: Float32Array | undefined;
 switch (part) {
   case 'prepare':
-    await preparePartials(Number(given[0]), 100, given[1]!);
+    await preparePartials(Number(given[0]), MERGED_SHARDS, given[1]!);
     break;
   case 'shard':
     await measureShard(Number(given[0]), Number(given[1]), Number(given[2]), given[3]!);
@@ -54,10 +60,22 @@ switch (part) {
     await measureAll();
 }
 
+/** What one process measures, and prints as JSON. */
+interface Run {
+  readonly rows: number;
+  readonly seconds: number;
+  readonly processorSeconds: number;
+  /** Resident at most. */
+  readonly megabytes: number;
+  readonly partialMegabytes: number;
+}
+
 async function measureAll(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'himplos-bench-'));
   try {
-    console.log('\nOne shard of HIMPLoS statistics, 2048 channels, 1000 classes');
+    console.log(
+      `\nOne shard of HIMPLoS statistics, ${WIDTH} channels, ${CLASSES} classes; median of ${ROUNDS}`,
+    );
     const sizes = [
       [100_000, 1],
       [320_000, 1],
@@ -66,45 +84,89 @@ async function measureAll(): Promise<void> {
       [1_280_000, 4],
       [1_280_000, 16],
     ] as const;
-    for (const [rows, shards] of sizes) {
-      run(
-        'shard',
-        String(Math.round(rows * scale)),
-        String(shards),
-        String(shards >> 1),
-        join(folder, 'one'),
-      );
-      rmSync(join(folder, 'one'), { recursive: true });
+    const runs = sizes.map((): Run[] => []);
+    const one = join(folder, 'one');
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, [rows, shards]] of sizes.entries()) {
+        runs[i]!.push(start('shard', `${Math.round(rows * scale)}`, `${shards}`, `${shards >> 1}`, one));
+        rmSync(one, { recursive: true });
+      }
     }
-    const rows = Math.round(1_638_400 * scale);
+    for (const [i, [rows, shards]] of sizes.entries()) {
+      const name = `shard ${shards >> 1} of ${shards} of ${Math.round(rows * scale)} rows`;
+      reportRuns(name, runs[i]!);
+      if (runs[i]!.some(({ megabytes }) => megabytes > MAX_SHARD_MB)) process.exitCode = 1;
+    }
+    const rates = runs.map(
+      (of) => of[0]!.rows / of.map(({ seconds }) => seconds).sort((a, b) => a - b)[ROUNDS >> 1]!,
+    );
+    const [least, most] = [Math.min(...rates), Math.max(...rates)];
+    console.log(
+      `  rows a second: within ± ${((100 * (most - least)) / (most + least)).toFixed(0)} % of each other`,
+    );
+
     const all = join(folder, 'all');
-    run('prepare', String(rows), all);
-    run('merge', all);
+    start('prepare', `${Math.round(1_638_400 * scale)}`, all);
+    const merges: Run[] = [];
+    for (let round = 0; round < ROUNDS; round++) merges.push(start('merge', all));
+    console.log(
+      `\nMerge of ${MERGED_SHARDS} shards, ${CALIBRATION_ROWS} calibration rows scored; median of ${ROUNDS}`,
+    );
+    reportRuns('all rows', merges);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function run(...options: readonly string[]): void {
-  const { status } = spawnSync(process.execPath, [self, ...options], { stdio: 'inherit' });
-  if (status !== 0) process.exitCode = 1;
+function start(...options: readonly string[]): Run {
+  const { status, stdout } = spawnSync(process.execPath, [self, ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${options.join(' ')}: exit status ${status}`);
+  return JSON.parse(stdout || 'null') as Run;
+}
+
+function reportRuns(name: string, runs: readonly Run[]): void {
+  const { rows, partialMegabytes } = runs[0]!;
+  const facts = [
+    spread(runs, 's', 2, ({ seconds }) => seconds),
+    spread(runs, 'rows/s', 0, ({ seconds }) => rows / seconds),
+    spread(runs, 's of processor time', 2, ({ processorSeconds }) => processorSeconds),
+    spread(runs, 'MB resident at most', 0, ({ megabytes }) => megabytes),
+  ];
+  console.log(`  ${name}: ${rows} rows in ${facts.join(', ')}, ${partialMegabytes.toFixed(0)} MB a partial`);
+}
+
+/** `median (min … max) unit`. */
+function spread(runs: readonly Run[], unit: string, digits: number, of: (run: Run) => number): string {
+  const sorted = runs.map(of).sort((a, b) => a - b);
+  const [min, median, max] = [0, sorted.length >> 1, sorted.length - 1].map((i) =>
+    sorted[i]!.toFixed(digits),
+  );
+  return `${median} (${min} … ${max}) ${unit}`;
 }
 
 async function measureShard(rows: number, count: number, index: number, folder: string): Promise<void> {
   const plan = await makePlan(rows, count);
   for await (const _ of generate(0, PORTION)); // makes the numbers that rows are taken from
+  await measure(folder, () => writePass(rows, { index, count }, folder, plan));
+}
+
+/** Prints what `work`, which resolves to a number of rows, takes; partials of the first pass lie in the folder then. */
+async function measure(folder: string, work: () => Promise<number>): Promise<void> {
   const cpu = process.cpuUsage();
-  const start = performance.now();
-  const done = await writePass(rows, { index, count }, folder, plan);
-  const seconds = (performance.now() - start) / 1000;
+  const begin = performance.now();
+  const rows = await work();
+  const seconds = (performance.now() - begin) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  const megabytes = process.resourceUsage().maxRSS / 1024;
-  const [file] = readdirSync(join(folder, 'pass-1')).map(
-    (name) => statSync(join(folder, 'pass-1', name)).size,
-  );
-  console.log(
-    `  shard ${index} of ${count} of ${rows} rows: ${done} rows in ${seconds.toFixed(1)} s, ${(done / seconds).toFixed(0)} rows/s, ${((1e6 * done) / (user + system)).toFixed(0)} a second of processor time, ${megabytes.toFixed(0)} MB resident at most, partial of ${(file! / 1e6).toFixed(0)} MB`,
-  );
+  const [file] = readdirSync(join(folder, 'pass-1'));
+  const run: Run = {
+    ...{ rows, seconds, processorSeconds: (user + system) / 1e6 },
+    megabytes: process.resourceUsage().maxRSS / 1024,
+    partialMegabytes: statSync(join(folder, 'pass-1', file!)).size / 1e6,
+  };
+  console.log(JSON.stringify(run));
 }
 
 /** The statistics of one shard, as `calibrate --shard` writes them; resolves to its rows. */
@@ -120,7 +182,7 @@ async function writePass(
     head,
     totalRows: { train: rows, calibration: CALIBRATION_ROWS },
   });
-  const { blocks, samples } = partOfShard(rows, shard);
+  const { blocks, samples } = partOfShard(rows, CLASSES, shard);
   const identity = {
     ...shardIdentity(1, shard.index, stampOf(plan)),
     rowsDigest: digestOfShard(shard.index),
@@ -151,7 +213,7 @@ async function preparePartials(rows: number, count: number, folder: string): Pro
     await writePass(rows, shard, folder, plan);
     const recorder = new RowRecorder();
     const sets = (['train', 'calibration'] as const).map((key) => {
-      const { samples } = partOfShard(key === 'train' ? rows : CALIBRATION_ROWS, shard);
+      const { samples } = partOfShard(key === 'train' ? rows : CALIBRATION_ROWS, CLASSES, shard);
       return { key, set: generatedSet(key, samples.first, samples.end, recorder, digestOfShard(index)) };
     });
     const identity = shardIdentity(0, index, stampOf(plan));
@@ -160,18 +222,15 @@ async function preparePartials(rows: number, count: number, folder: string): Pro
 }
 
 async function measureMerge(folder: string): Promise<void> {
-  const start = performance.now();
   const head = join(folder, '.head.safetensors');
   const io = { stdout: { write: () => {} }, stderr: { write: () => {} }, env: {}, signal };
-  let merged = 0;
-  await mergeShards({ store: await openStore(folder), head }, io, async ({ data }) => {
-    merged = data.sets.train.rows;
+  await measure(folder, async () => {
+    let merged = 0;
+    await mergeShards({ store: await openStore(folder), head }, io, async ({ data }) => {
+      merged = data.sets.train.rows;
+    });
+    return merged;
   });
-  const seconds = (performance.now() - start) / 1000;
-  const megabytes = process.resourceUsage().maxRSS / 1024;
-  console.log(
-    `\nMerge of 100 shards of ${merged} rows, ${CALIBRATION_ROWS} calibration rows scored: ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB resident at most`,
-  );
 }
 
 async function makePlan(rows: number, shards: number): Promise<Plan> {

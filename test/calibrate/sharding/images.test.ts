@@ -66,6 +66,30 @@ describe('from images, shards and a merge make the very files that one process m
     expect(await calibrateInShards(own, 4)).toEqual(await calibrateAtOnce(own));
   });
 
+  it('and a shard with another model, preprocessing or batch size is refused at once', async () => {
+    const partials = join(newFolder(), 'partials');
+    await runShard(problem, partials, '0/3');
+    const model = smallClassifier();
+    const filters = Buffer.from(Float32Array.of(-0.5, -0.5, 1).buffer);
+    const at = Buffer.from(model).lastIndexOf(filters);
+    expect(at).toBeGreaterThan(0);
+    model[at + 2]! ^= 1; // of the last filter, which the head does not know of
+    const path = join(newFolder(), 'other.onnx');
+    writeFileSync(path, model);
+    const options = problem.options.map((option) => (option === problem.head[1] ? path : option));
+    await expect(runShard({ ...problem, options }, partials, '1/3')).rejects.toThrow(
+      /this shard is made with another head or model/,
+    );
+    for (const other of [
+      ['--batch', '48'],
+      ['--mean', '0.4,0.5,0.5'],
+    ]) {
+      await expect(runShard(withOptions(problem, ...other), partials, '1/3')).rejects.toThrow(
+        /this shard is made with other parameters \(method, classes, preprocessing, batch or device\)/,
+      );
+    }
+  });
+
   it('and images of the other shards are not even read', async () => {
     const partials = join(newFolder(), 'partials');
     const folder = newFolder();

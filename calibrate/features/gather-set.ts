@@ -70,7 +70,8 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
   const { range = { first: 0, end: samples } } = role;
   const isPart = range.first > 0 || range.end < samples;
   const batch = extractor.fixedBatch ?? images.batch;
-  const rowsPerBlock = blockRows(samples, context.classes);
+  // Shards begin where a block does, and larger blocks begin where these do.
+  const rowsPerBlock = blockRows(samples, 0);
   const key = spoolKey(source, { ...images, batch }, isPart ? range : undefined);
   const spool = await Spool.open(context.folder, key, context.width);
   using task = startTask(io.stderr, role.name, range.end - range.first, 'images');

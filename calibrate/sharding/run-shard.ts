@@ -54,7 +54,9 @@ export async function runShard(
   const { classes } = opened.head;
   const recorder = new RowRecorder();
   const gather = async (key: string, role: Role): Promise<NamedSet> => {
-    const range = partOfShard(await countSamples(role.source), classes, shard).samples;
+    // Nothing is summed up over the held-out sets here, so they can be cut as small as they are.
+    const ofBlocks = key === 'train' ? classes : 0;
+    const range = partOfShard(await countSamples(role.source), ofBlocks, shard).samples;
     const context = { ...opened.gathering, folder, overlap: recorder, io };
     return { key, set: await gatherSet({ ...role, range }, context) };
   };

@@ -13,6 +13,7 @@ export interface ShardPart {
 /**
  * The run of whole blocks of a source of `samples` that falls to a shard; empty where there are more shards than blocks.
  * Blocks depend on the numbers of samples and classes alone, so no shard count changes what is added to what.
+ * @param classes as for {@link blockRows}
  */
 export function partOfShard(samples: number, classes: number, { index, count }: Shard): ShardPart {
   const blocks = blockCount(samples, classes);

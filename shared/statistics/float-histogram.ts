@@ -5,8 +5,8 @@
  */
 export class FloatHistogram {
   /**
-   * Dense, by the leading bits as they are: 2^22 counts, 16 MiB. Whole numbers of 32 bits and no reordering take 3.5 ns a
-   * value, doubles in order 4.5 to 5 ns.
+   * Dense, by the leading bits as they are: 2^22 counts, 16 MiB. Whole numbers of 32 bits and no reordering take 2.6 to
+   * 3.0 ns a value, doubles in order 4.2 to 4.6 ns.
    */
   readonly #counts = new Uint32Array(2 ** BUCKET_BITS);
   /** What was counted before the counts above could overflow: 1.3 million × 2048 rows of zeros nearly do. */

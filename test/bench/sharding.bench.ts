@@ -213,7 +213,8 @@ async function preparePartials(rows: number, count: number, folder: string): Pro
     await writePass(rows, shard, folder, plan);
     const recorder = new RowRecorder();
     const sets = (['train', 'calibration'] as const).map((key) => {
-      const { samples } = partOfShard(key === 'train' ? rows : CALIBRATION_ROWS, CLASSES, shard);
+      const { samples } =
+        key === 'train' ? partOfShard(rows, CLASSES, shard) : partOfShard(CALIBRATION_ROWS, 0, shard);
       return { key, set: generatedSet(key, samples.first, samples.end, recorder, digestOfShard(index)) };
     });
     const identity = shardIdentity(0, index, stampOf(plan));

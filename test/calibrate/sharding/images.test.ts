@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hasRealData, needsData, realData } from '../../real-data.ts';
 import {
+  COLOURS,
   drawClassFolders,
   drawFolder,
   GREY,
@@ -49,6 +50,20 @@ describe('from images, shards and a merge make the very files that one process m
   it('with batches that do not fit into blocks, and a method of two passes', async () => {
     const own = withOptions(problem, '--batch', '48', '--method', 'vim');
     expect(await calibrateInShards(own, 3)).toEqual(await calibrateAtOnce(own));
+  });
+
+  it('with so many classes that statistics have larger blocks than batches', async () => {
+    const folder = newFolder();
+    const at = (name: string) => join(folder, name);
+    writeFileSync(at('model.onnx'), smallClassifier(40));
+    const names = Array.from({ length: 40 }, (_, index) => Object.keys(COLOURS)[index] ?? `none ${index}`);
+    writeFileSync(at('classes.txt'), names.join('\n'));
+    const swap = (option: string) => (option === problem.head[1] ? at('model.onnx') : option);
+    const own = withOptions(
+      { head: problem.head.map(swap), options: problem.options.map(swap) },
+      ...['--batch', '48', '--classes', at('classes.txt'), '--allow-missing-classes'],
+    );
+    expect(await calibrateInShards(own, 2)).toEqual(await calibrateAtOnce(own));
   });
 
   it('with features kept between passes', async () => {

@@ -129,7 +129,7 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
     skipped,
     positionOf: (row) => positions[row]!,
     nameOf: (row) => names[row]!,
-    batches: (rows) => stored?.batches(rows) ?? nothing(),
+    batches: (limit, own) => stored?.batches(limit, own) ?? nothing(),
   };
 }
 
@@ -166,7 +166,8 @@ async function gatherFeatures(
     skipped: 0,
     positionOf: (row) => first + row,
     nameOf: (row) => `row ${first + row}`,
-    batches: (limit) => localRows(source.batches(limit, range), first),
+    batches: (limit, own = { first: 0, end: rows }) =>
+      localRows(source.batches(limit, { first: first + own.first, end: first + own.end }), first),
   };
 }
 

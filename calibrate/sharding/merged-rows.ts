@@ -169,7 +169,7 @@ async function mergeSet(
     skipped,
     positionOf: (index) => place[index]!,
     nameOf: (index) => allNames[index] ?? `row ${place[index]}`,
-    batches: (limit) => joined?.batches(limit) ?? nothing(),
+    batches: (limit, own) => joined?.batches(limit, own) ?? nothing(),
   };
 }
 

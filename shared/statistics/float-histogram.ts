@@ -41,16 +41,25 @@ export class FloatHistogram {
 
   /** Buckets that are not empty, ascending, and their counts. */
   entries(): { readonly buckets: Int32Array; readonly counts: Float64Array } {
-    const countAt = (leading: number) => this.#counts[leading]! + (this.#carried?.[leading] ?? 0);
+    // Until something is carried, which needs another 32 MiB, the counts are all there is.
+    if (this.#carried !== undefined) this.#carry();
+    const all = this.#carried ?? this.#counts;
     let filled = 0;
-    for (let i = 0; i < this.#counts.length; i++) if (countAt(i) > 0) filled++;
+    for (let leading = 0; leading < all.length; leading++) if (all[leading] !== 0) filled++;
     const buckets = new Int32Array(filled);
     const counts = new Float64Array(filled);
-    for (let bucket = 0, at = 0; at < filled; bucket++) {
-      const count = countAt(leadingOf(bucket));
-      if (count === 0) continue;
-      buckets[at] = bucket;
-      counts[at++] = count;
+    let at = 0;
+    // Negative values first, the largest of them last. Loops of their own: calling `leadingOf` four million times took
+    // 200 ms.
+    for (let leading = all.length - 1; leading >= FIRST_NEGATIVE; leading--) {
+      if (all[leading] === 0) continue;
+      buckets[at] = all.length - 1 - leading;
+      counts[at++] = all[leading]!;
+    }
+    for (let leading = 0; leading < FIRST_NEGATIVE; leading++) {
+      if (all[leading] === 0) continue;
+      buckets[at] = FIRST_NEGATIVE + leading;
+      counts[at++] = all[leading]!;
     }
     return { buckets, counts };
   }
@@ -79,6 +88,8 @@ export function bucketMiddle(bucket: number): number {
   return scratchFloat[0]!;
 }
 
+/** The sign bit among the leading bits. */
+const FIRST_NEGATIVE = 2 ** (BUCKET_BITS - 1);
 const SIGN = 0x80000000 | 0;
 const EXPONENT = 0x7f800000;
 const scratchFloat = new Float32Array(1);
@@ -86,6 +97,5 @@ const scratchBits = new Int32Array(scratchFloat.buffer);
 
 /** The leading bits of the values in a bucket: negative numbers have all bits flipped in the order, others the sign. */
 function leadingOf(bucket: number): number {
-  const top = 2 ** (BUCKET_BITS - 1);
-  return bucket < top ? 2 ** BUCKET_BITS - 1 - bucket : bucket - top;
+  return bucket < FIRST_NEGATIVE ? 2 ** BUCKET_BITS - 1 - bucket : bucket - FIRST_NEGATIVE;
 }

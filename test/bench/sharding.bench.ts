@@ -7,9 +7,8 @@
  *
  * `node test/bench/sharding.bench.ts [scale]` runs at a fraction of the size.
  */
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +28,7 @@ import { findDetector } from '../../shared/methods/registry.ts';
 import { openStore } from '../../shared/store/open-store.ts';
 import { f32 } from '../../shared/tensor.ts';
 import { seededRandom } from './measure.ts';
+import { measureRun, medianRate, type Run, reportRuns, startRun } from './measure-apart.ts';
 
 const WIDTH = 2048;
 const CLASSES = 1000;
@@ -60,16 +60,6 @@ switch (part) {
     await measureAll();
 }
 
-/** What one process measures, and prints as JSON. */
-interface Run {
-  readonly rows: number;
-  readonly seconds: number;
-  readonly processorSeconds: number;
-  /** Resident at most. */
-  readonly megabytes: number;
-  readonly partialMegabytes: number;
-}
-
 async function measureAll(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'himplos-bench-'));
   try {
@@ -88,7 +78,9 @@ async function measureAll(): Promise<void> {
     const one = join(folder, 'one');
     for (let round = 0; round < ROUNDS; round++) {
       for (const [i, [rows, shards]] of sizes.entries()) {
-        runs[i]!.push(start('shard', `${Math.round(rows * scale)}`, `${shards}`, `${shards >> 1}`, one));
+        runs[i]!.push(
+          startRun(self, 'shard', `${Math.round(rows * scale)}`, `${shards}`, `${shards >> 1}`, one),
+        );
         rmSync(one, { recursive: true });
       }
     }
@@ -97,18 +89,17 @@ async function measureAll(): Promise<void> {
       reportRuns(name, runs[i]!);
       if (runs[i]!.some(({ megabytes }) => megabytes > MAX_SHARD_MB)) process.exitCode = 1;
     }
-    const rates = runs.map(
-      (of) => of[0]!.rows / of.map(({ seconds }) => seconds).sort((a, b) => a - b)[ROUNDS >> 1]!,
-    );
+    const rates = runs.filter(([run]) => run!.rows >= 100_000 * scale).map(medianRate);
     const [least, most] = [Math.min(...rates), Math.max(...rates)];
+    const tolerance = (100 * (most - least)) / (most + least);
     console.log(
-      `  rows a second: within ± ${((100 * (most - least)) / (most + least)).toFixed(0)} % of each other`,
+      `  rows a second of shards of at least ${100_000 * scale} rows: within ± ${tolerance.toFixed(0)} %`,
     );
 
     const all = join(folder, 'all');
-    start('prepare', `${Math.round(1_638_400 * scale)}`, all);
+    startRun(self, 'prepare', `${Math.round(1_638_400 * scale)}`, all);
     const merges: Run[] = [];
-    for (let round = 0; round < ROUNDS; round++) merges.push(start('merge', all));
+    for (let round = 0; round < ROUNDS; round++) merges.push(startRun(self, 'merge', all));
     console.log(
       `\nMerge of ${MERGED_SHARDS} shards, ${CALIBRATION_ROWS} calibration rows scored; median of ${ROUNDS}`,
     );
@@ -118,55 +109,10 @@ async function measureAll(): Promise<void> {
   }
 }
 
-function start(...options: readonly string[]): Run {
-  const { status, stdout } = spawnSync(process.execPath, [self, ...options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`${options.join(' ')}: exit status ${status}`);
-  return JSON.parse(stdout || 'null') as Run;
-}
-
-function reportRuns(name: string, runs: readonly Run[]): void {
-  const { rows, partialMegabytes } = runs[0]!;
-  const facts = [
-    spread(runs, 's', 2, ({ seconds }) => seconds),
-    spread(runs, 'rows/s', 0, ({ seconds }) => rows / seconds),
-    spread(runs, 's of processor time', 2, ({ processorSeconds }) => processorSeconds),
-    spread(runs, 'MB resident at most', 0, ({ megabytes }) => megabytes),
-  ];
-  console.log(`  ${name}: ${rows} rows in ${facts.join(', ')}, ${partialMegabytes.toFixed(0)} MB a partial`);
-}
-
-/** `median (min … max) unit`. */
-function spread(runs: readonly Run[], unit: string, digits: number, of: (run: Run) => number): string {
-  const sorted = runs.map(of).sort((a, b) => a - b);
-  const [min, median, max] = [0, sorted.length >> 1, sorted.length - 1].map((i) =>
-    sorted[i]!.toFixed(digits),
-  );
-  return `${median} (${min} … ${max}) ${unit}`;
-}
-
 async function measureShard(rows: number, count: number, index: number, folder: string): Promise<void> {
   const plan = await makePlan(rows, count);
   for await (const _ of generate(0, PORTION)); // makes the numbers that rows are taken from
-  await measure(folder, () => writePass(rows, { index, count }, folder, plan));
-}
-
-/** Prints what `work`, which resolves to a number of rows, takes; partials of the first pass lie in the folder then. */
-async function measure(folder: string, work: () => Promise<number>): Promise<void> {
-  const cpu = process.cpuUsage();
-  const begin = performance.now();
-  const rows = await work();
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const [file] = readdirSync(join(folder, 'pass-1'));
-  const run: Run = {
-    ...{ rows, seconds, processorSeconds: (user + system) / 1e6 },
-    megabytes: process.resourceUsage().maxRSS / 1024,
-    partialMegabytes: statSync(join(folder, 'pass-1', file!)).size / 1e6,
-  };
-  console.log(JSON.stringify(run));
+  await measureRun(() => writePass(rows, { index, count }, folder, plan), folder);
 }
 
 /** The statistics of one shard, as `calibrate --shard` writes them; resolves to its rows. */
@@ -225,13 +171,13 @@ async function preparePartials(rows: number, count: number, folder: string): Pro
 async function measureMerge(folder: string): Promise<void> {
   const head = join(folder, '.head.safetensors');
   const io = { stdout: { write: () => {} }, stderr: { write: () => {} }, env: {}, signal };
-  await measure(folder, async () => {
+  await measureRun(async () => {
     let merged = 0;
     await mergeShards({ store: await openStore(folder), head }, io, async ({ data }) => {
       merged = data.sets.train.rows;
     });
     return merged;
-  });
+  }, folder);
 }
 
 async function makePlan(rows: number, shards: number): Promise<Plan> {

@@ -140,14 +140,17 @@ async function findFault(
   const onBad = (...found: Fault) => {
     fault = found;
   };
-  const only: ImageSource = { ...source, samples: () => follow([sample], nothing()) };
+  const only: ImageSource = {
+    ...source,
+    async *samples() {
+      yield sample;
+    },
+  };
   const size = extractor.fixedBatch ?? batch;
   const options = { preprocessing, batch: size, threads: 1, skipBad, onBad, signal };
   for await (const _ of imageBatches(only, options));
   return fault;
 }
-
-async function* nothing(): AsyncGenerator<never> {}
 
 /** The digests of a spool, read some thousand at a time. */
 class StoredDigests {

@@ -4,7 +4,7 @@
  * 5·10⁻⁸ for ImageNet's 1.3 million, 10⁻⁵ for 20 million.
  */
 export class DigestSet {
-  /** Open addressing with linear probing. A slot is two words of 32 bits; two zeros mark a free one. */
+  /** Open addressing with linear probing. A slot is two words of 32 bits, the first 0 in a free one. */
   #slots = new Uint32Array(2 * 1024);
   #size = 0;
 
@@ -46,7 +46,7 @@ export class DigestSet {
   }
 }
 
-/** Bytes 0 to 3; never 0, which with `highOf` could mean a free slot. */
+/** Bytes 0 to 3; never 0, which marks a free slot. */
 function lowOf(digest: Uint8Array): number {
   return wordAt(digest, 0) || 1;
 }

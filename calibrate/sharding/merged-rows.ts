@@ -143,7 +143,8 @@ async function mergeSet(
         throw wrongTensor(part, `${key}.labels`, `classes below ${classes}`);
       const content = digests.data.subarray(32 * i, 32 * (i + 1));
       digest.add(content, label);
-      overlap.add(role, content, names?.[i] ?? `row ${places?.data[i] ?? row}`);
+      // Messages name the later one of two roles, which training rows never are.
+      overlap.add(role, content, isTrain ? '' : (names?.[i] ?? `row ${places!.data[i]}`));
     }
     labels.push(own.data);
     if (names !== undefined) allNames.push(...names);

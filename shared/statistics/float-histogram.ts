@@ -32,17 +32,23 @@ export class FloatHistogram {
     this.#total += count;
   }
 
-  /** Adds `count` values to a bucket, as {@link entries} listed it. */
-  addCount(bucket: number, count: number): void {
+  /** Adds counts of values to buckets, as {@link entries} listed them. */
+  addCounts(buckets: Int32Array, counts: Float64Array): void {
     this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
-    this.#carried[leadingOf(bucket)]! += count;
-    this.#total += count;
+    const all = this.#carried;
+    let total = 0;
+    for (let i = 0; i < buckets.length; i++) {
+      const count = counts[i]!;
+      all[leadingOf(buckets[i]!)]! += count;
+      total += count;
+    }
+    this.#total += total;
   }
 
   /** Buckets that are not empty, ascending, and their counts. */
   entries(): { readonly buckets: Int32Array; readonly counts: Float64Array } {
     // Until something is carried, which needs another 32 MiB, the counts are all there is.
-    if (this.#carried !== undefined) this.#carry();
+    if (this.#carried !== undefined && this.#sinceCarry > 0) this.#carry();
     const all = this.#carried ?? this.#counts;
     let filled = 0;
     for (let leading = 0; leading < all.length; leading++) if (all[leading] !== 0) filled++;

@@ -9,6 +9,7 @@ import { countPerClass, type FeatureSet } from '../features/feature-set.ts';
 import type { Io } from '../io.ts';
 import { measureId, separate } from '../results/measure.ts';
 import type { Results } from '../results/results.ts';
+import type { SampleRange } from '../sources/contract.ts';
 import { toolVersion } from '../tool-version.ts';
 import type { CalibrationData } from './gather-inputs.ts';
 import { scoreSet } from './score-set.ts';
@@ -130,7 +131,7 @@ export type FitDetector = (
 ) => Promise<Tensors>;
 
 /** Reads the training set as often as the method wants. */
-const fitFromSets: FitDetector = (detector, { head, sets }, options) =>
+export const fitFromSets: FitDetector = (detector, { head, sets }, options) =>
   runFit(detector, {
     head,
     totalRows: { train: sets.train.samples, calibration: sets.calibration.samples },
@@ -138,9 +139,9 @@ const fitFromSets: FitDetector = (detector, { head, sets }, options) =>
     ...options,
   });
 
-/** The rows of a set with their labels, as fits read them: where a sample was passed over, a portion ends. */
-export async function* labelledRows(set: FeatureSet) {
-  for await (const batch of set.batches(512)) {
+/** The rows of a set (or those of a range) with their labels, as fits read them: where a sample was passed over, a portion ends. */
+export async function* labelledRows(set: FeatureSet, range?: SampleRange) {
+  for await (const batch of set.batches(512, range)) {
     const { rows, features } = batch;
     for (let at = 0, end = 0; at < rows; at = end) {
       const firstRow = set.positionOf(batch.firstRow + at);

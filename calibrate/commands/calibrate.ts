@@ -13,6 +13,7 @@ import type { Io } from '../io.ts';
 import { reportCalibration } from '../report/report-calibration.ts';
 import { drawThumbnails } from '../report/thumbnails.ts';
 import { formatResults, percent } from '../results/format-results.ts';
+import { fitInParts } from '../sharding/resumed-fit.ts';
 import { runShard } from '../sharding/run-shard.ts';
 import { parseShard } from '../sharding/shard-index.ts';
 import { s3Options } from './store-options.ts';
@@ -42,7 +43,8 @@ export async function calibrate(options: CalibrateOptions, io: Io): Promise<numb
   await using inputs = await gatherInputs(options, io, check);
   const allowMissingClasses = options.allowMissingClasses === true;
   const choice = { detector, allowMissingClasses, tpr, name: options.name ?? null };
-  const calibrated = await calibrateDetector(choice, inputs, io);
+  const fit = options.cache === undefined ? undefined : fitInParts(options.cache);
+  const calibrated = await calibrateDetector(choice, inputs, io, fit);
   const thumbnails = await drawThumbnails(calibrated.scored, inputs, options, io);
   const report = await reportCalibration(calibrated, inputs, io.signal, thumbnails);
   const { version } = await saveDetector(out, calibrated, detector, inputs, report, io.signal);

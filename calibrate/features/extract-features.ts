@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
+import { imageBatches } from '../images/image-batches.ts';
 import type { ImageSource, Sample, SampleRange } from '../sources/contract.ts';
 import { type FeatureBatch, featureBatches } from './feature-batches.ts';
 import type { FeatureExtractor } from './feature-extractor.ts';
@@ -41,7 +42,7 @@ export async function extractFeatures(
   const { extractor, signal, isCut } = options;
   const samples = source.samples(options.range)[Symbol.asyncIterator]();
   try {
-    const { first, waiting } = await keepStored(samples, spool, options);
+    const { first, waiting } = await keepStored(source, samples, spool, options);
     const fresh: ImageSource = { ...source, samples: () => follow(waiting, samples) };
     const { preprocessing, threads, skipBad, onBad } = options;
     const batches = featureBatches(fresh, extractor, {
@@ -66,24 +67,40 @@ export async function extractFeatures(
 }
 
 /**
- * Goes through the images whose batches are in the spool already; after it the spool holds nothing else.
+ * Goes through the images whose batches are in the spool already, and those between them that cannot be decoded; after
+ * it the spool holds nothing else.
  * @returns position of the first image to compute, and images from there on that have been read
  */
 async function keepStored(
+  source: ImageSource,
   samples: AsyncIterator<Sample>,
   spool: Spool,
-  { range, isCut, signal, onRow }: ExtractOptions,
+  options: ExtractOptions,
 ): Promise<{ readonly first: number; readonly waiting: readonly Sample[] }> {
+  const { range, isCut, signal, onRow, onBad } = options;
   const stored = spool.rows;
   const known = new StoredDigests(spool);
+  let kept = 0;
   let first = range.first;
-  let waiting: { readonly sample: Sample; readonly digest: Uint8Array }[] = [];
+  let waiting: {
+    readonly sample: Sample;
+    readonly digest: Uint8Array;
+    readonly fault?: Fault | undefined;
+  }[] = [];
   const keep = () => {
-    for (const { sample, digest } of waiting) onRow(sample.name, sample.label, digest, first++);
+    for (const { sample, digest, fault } of waiting) {
+      const position = first++;
+      if (fault !== undefined) {
+        onBad(...fault);
+        continue;
+      }
+      onRow(sample.name, sample.label, digest, position);
+      kept++;
+    }
     waiting = [];
   };
-  for (let row = 0; ; row++) {
-    if (isCut(range.first + row)) keep();
+  for (let [position, row] = [range.first, 0]; ; position++) {
+    if (isCut(position)) keep();
     const next = await samples.next();
     throwIfAborted(signal);
     if (next.done) {
@@ -92,12 +109,43 @@ async function keepStored(
     }
     const sample = next.value;
     const digest = createHash('sha256').update(sample.bytes).digest();
-    waiting.push({ sample, digest });
-    if (row >= stored || !digest.equals(await known.at(row))) break;
+    if (row < stored && digest.equals(await known.at(row))) {
+      waiting.push({ sample, digest });
+      row++;
+      continue;
+    }
+    const fault = row < stored ? await findFault(source, sample, options) : undefined;
+    waiting.push({ sample, digest, fault });
+    if (fault === undefined) break;
   }
   // Cutting files that are right as they are would disturb another process at work on the same images.
-  if (first - range.first < stored) await spool.truncate(first - range.first);
+  if (kept < stored) await spool.truncate(kept);
   return { first, waiting: waiting.map(({ sample }) => sample) };
+}
+
+/** What {@link ExtractOptions.onBad} is told. */
+type Fault = readonly [name: string, error: HimplosError];
+
+/** What is wrong with an image that an earlier run passed over; undefined for one that can be decoded. */
+async function findFault(
+  source: ImageSource,
+  sample: Sample,
+  { preprocessing, extractor, skipBad, signal }: ExtractOptions,
+): Promise<Fault | undefined> {
+  if (!skipBad) return undefined;
+  let fault: Fault | undefined;
+  const onBad = (...found: Fault) => {
+    fault = found;
+  };
+  const only: ImageSource = {
+    ...source,
+    async *samples() {
+      yield sample;
+    },
+  };
+  const options = { preprocessing, batch: extractor.batch, threads: 1, skipBad, onBad, signal };
+  for await (const _ of imageBatches(only, options));
+  return fault;
 }
 
 /** The digests of a spool, read some thousand at a time. */

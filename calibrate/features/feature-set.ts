@@ -1,4 +1,4 @@
-import type { FeatureRows } from '../sources/contract.ts';
+import type { FeatureRows, SampleRange } from '../sources/contract.ts';
 
 /** The penultimate features of everything in one role, on disk, whatever the sources were. */
 export interface FeatureSet {
@@ -19,8 +19,8 @@ export interface FeatureSet {
   readonly positionOf: (row: number) => number;
   /** What a row is called: the image's path in its source, or its position. */
   readonly nameOf: (row: number) => string;
-  /** All rows in order, at most `rows` at a time; the buffer is reused after the next step. */
-  batches(rows: number): AsyncIterable<FeatureRows>;
+  /** All rows (or those of a range) in order, at most `limit` at a time; the buffer is reused after the next step. */
+  batches(limit: number, range?: SampleRange): AsyncIterable<FeatureRows>;
 }
 
 /** Rows per class, or null where some row has no label. */

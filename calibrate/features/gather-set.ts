@@ -69,6 +69,8 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
   const { range = { first: 0, end: samples } } = role;
   const isPart = range.first > 0 || range.end < samples;
   const { batch } = extractor;
+  // Shards begin where a block does, and larger blocks begin where these do.
+  const rowsPerBlock = blockRows(samples, 0);
   const key = spoolKey(source, images, isPart ? range : undefined);
   const spool = await Spool.open(context.folder, key, context.width);
   using task = startTask(io.stderr, role.name, range.end - range.first, 'images');
@@ -81,7 +83,7 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
     await extractFeatures(source, spool, {
       ...images,
       range,
-      isCut: (position) => (position % blockRows(samples)) % batch === 0,
+      isCut: (position) => (position % rowsPerBlock) % batch === 0,
       signal: io.signal,
       onBad: (_, error) => {
         skipped++;
@@ -126,7 +128,7 @@ async function gatherImages(role: Role, source: ImageSource, context: GatherCont
     skipped,
     positionOf: (row) => positions[row]!,
     nameOf: (row) => names[row]!,
-    batches: (rows) => stored?.batches(rows) ?? nothing(),
+    batches: (limit, own) => stored?.batches(limit, own) ?? nothing(),
   };
 }
 
@@ -163,7 +165,8 @@ async function gatherFeatures(
     skipped: 0,
     positionOf: (row) => first + row,
     nameOf: (row) => `row ${first + row}`,
-    batches: (limit) => localRows(source.batches(limit, range), first),
+    batches: (limit, own = { first: 0, end: rows }) =>
+      localRows(source.batches(limit, { first: first + own.first, end: first + own.end }), first),
   };
 }
 

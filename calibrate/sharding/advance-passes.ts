@@ -1,15 +1,13 @@
 import { HimplosError } from '../../shared/errors.ts';
 import type { Head } from '../../shared/methods/contract.ts';
 import type { Reducer, Statistic } from '../../shared/statistics/contract.ts';
-import { reduceRows } from '../../shared/statistics/reduce-rows.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
-import { labelledRows } from '../calibration/calibrate-detector.ts';
 import { type MergedPasses, mergedIdentity } from './merged-passes.ts';
 import { type MergedRows, mergeRows, readRowHeaders } from './merged-rows.ts';
 import { readPartialHeader, type StoredPartial } from './partial-file.ts';
 import { listShards, mergedKey, requireAllShards, shardIdentity } from './partial-keys.ts';
 import { digestOf, type Plan, stampOf } from './plan.ts';
-import { readStates, writeStates } from './reduce-shard.ts';
+import { mergeStates, reduceCalibration, writeStates } from './reduce-shard.ts';
 
 /** What merging works from. */
 export interface PassWork {
@@ -90,8 +88,9 @@ async function mergePass(
     for (const [key, reducer] of await mergeTraining(pass, ofTrain, work)) reducers.set(key, reducer);
   }
   if (ofCalibration.length > 0) {
-    for (const [key, reducer] of await reduceCalibration(pass, ofCalibration, work))
-      reducers.set(key, reducer);
+    const { calibration } = (await work.rows()).sets;
+    const reduced = await reduceCalibration(pass, ofCalibration, work.head, calibration, signal);
+    for (const [key, reducer] of reduced) reducers.set(key, reducer);
   }
   return reducers;
 }
@@ -110,30 +109,8 @@ async function mergeTraining(
     const identity = shardIdentity(pass, shard, stampOf(plan));
     const partial = await readPartialHeader(store, object, identity, signal);
     requireSameRows(partial, headers[shard]!, store);
-    const where = `${store.address}: ${object.key}`;
-    for (const [key, state] of await readStates(store, partial, statistics, buffer, signal)) {
-      nameShard(where, () => reducers.get(key)!.merge(state));
-    }
+    await mergeStates(store, partial, statistics, reducers, buffer, signal);
   }
-  return reducers;
-}
-
-async function reduceCalibration(
-  pass: number,
-  statistics: readonly Statistic<unknown>[],
-  { plan, head, rows, signal }: Delivered,
-): Promise<ReadonlyMap<string, Reducer<unknown>>> {
-  const { calibration } = (await rows()).sets;
-  const { reducers, failures } = await reduceRows({
-    statistics,
-    head,
-    over: 'calibration',
-    pass,
-    totalRows: plan.inputs.calibration.samples,
-    openPass: () => labelledRows(calibration),
-    signal,
-  });
-  for (const failure of failures.values()) throw failure;
   return reducers;
 }
 
@@ -153,16 +130,4 @@ function otherRows({ address }: ObjectStore): HimplosError {
     `${address}: a pass was merged from other rows than the shards have now`,
     { hint: 'a shard ran again on other data: run all of them again, with a new --partials' },
   );
-}
-
-function nameShard(where: string, merge: () => void): void {
-  try {
-    merge();
-  } catch (cause) {
-    if (!(cause instanceof HimplosError)) throw cause;
-    throw new HimplosError('bad-input', `${where}: ${cause.message}`, {
-      hint: 'remove it and run that shard again',
-      cause,
-    });
-  }
 }

@@ -100,10 +100,11 @@ export interface ReadBuffer {
  */
 export async function readPartial(
   store: ObjectStore,
-  { key, bytes, document, dataOffset }: StoredPartial,
+  partial: StoredPartial,
   buffer: ReadBuffer,
   signal: AbortSignal,
 ): Promise<Tensors> {
+  const { key, bytes } = partial;
   const where = `${store.address}: ${key}`;
   if (bytes > MAX_PARTIAL_BYTES) {
     throw new HimplosError(
@@ -116,15 +117,44 @@ export async function readPartial(
   }
   if (buffer.bytes.length < bytes) buffer.bytes = new Uint8Array(bytes);
   const body = buffer.bytes.subarray(0, bytes);
+  const content = new ContentCheck(where, partial);
   let length = 0;
-  for await (const chunk of (await store.open(key, { signal })).chunks) {
-    if (length + chunk.length > bytes) throw damagedPartial(where);
+  for await (const chunk of (await store.open(key, { signal, reusesChunks: true })).chunks) {
+    content.add(chunk);
     body.set(chunk, length);
     length += chunk.length;
   }
-  const digest = createHash('sha256').update(body.subarray(dataOffset)).digest('hex');
-  if (length !== bytes || digest !== document.sha256) throw damagedPartial(where);
+  content.finish();
   return (await named(where, async () => decodeSafetensors(body))).tensors;
+}
+
+/** Holds a partial that is being read against the length and the digest that its header says. */
+export class ContentCheck {
+  readonly #where: string;
+  readonly #partial: StoredPartial;
+  readonly #hash = createHash('sha256');
+  #length = 0;
+
+  /** @param where what to call the partial in messages */
+  constructor(where: string, partial: StoredPartial) {
+    this.#where = where;
+    this.#partial = partial;
+  }
+
+  /** Takes the next bytes of the whole file. Throws `bad-input` for too many. */
+  add(chunk: Uint8Array): void {
+    const { bytes, dataOffset } = this.#partial;
+    if (this.#length + chunk.length > bytes) throw damagedPartial(this.#where);
+    this.#hash.update(chunk.subarray(Math.min(chunk.length, Math.max(0, dataOffset - this.#length))));
+    this.#length += chunk.length;
+  }
+
+  /** Throws `bad-input` unless that was everything, and what was written. */
+  finish(): void {
+    const { bytes, document } = this.#partial;
+    if (this.#length !== bytes || this.#hash.digest('hex') !== document.sha256)
+      throw damagedPartial(this.#where);
+  }
 }
 
 /** What to say of a partial whose bytes are not those that were written. */

@@ -4,6 +4,8 @@ import type { SourceRows } from '../../shared/statistics/batch-cutter.ts';
 import type { Reducer, Statistic } from '../../shared/statistics/contract.ts';
 import { reduceRows } from '../../shared/statistics/reduce-rows.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
+import { labelledRows } from '../calibration/calibrate-detector.ts';
+import type { FeatureSet } from '../features/feature-set.ts';
 import type { SampleRange } from '../sources/contract.ts';
 import type { PartialIdentity } from './partial-document.ts';
 import {
@@ -26,14 +28,17 @@ export interface ShardPass {
   readonly rows: () => AsyncIterable<SourceRows>;
 }
 
-/** Sums up a shard's rows and writes the state of every statistic. Throws what a statistic says of rows it cannot use. */
+/**
+ * Sums up a shard's rows and writes the state of every statistic; resolves to the reducers. Throws what a statistic says
+ * of rows it cannot use.
+ */
 export async function writeShardPass(
   store: ObjectStore,
   key: string,
   identity: PartialIdentity & { readonly rowsDigest: string },
   { statistics, head, totalRows, blocks, rows }: ShardPass,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ReadonlyMap<string, Reducer<unknown>>> {
   const { reducers, failures } = await reduceRows({
     statistics,
     head,
@@ -46,6 +51,28 @@ export async function writeShardPass(
   });
   for (const failure of failures.values()) throw failure;
   await writeStates(store, key, identity, statistics, reducers, signal);
+  return reducers;
+}
+
+/** Sums up the calibration set, which no shards share. Throws what a statistic says of rows it cannot use. */
+export async function reduceCalibration(
+  pass: number,
+  statistics: readonly Statistic<unknown>[],
+  head: Head,
+  calibration: FeatureSet,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Reducer<unknown>>> {
+  const { reducers, failures } = await reduceRows({
+    statistics,
+    head,
+    over: 'calibration',
+    pass,
+    totalRows: calibration.samples,
+    openPass: () => labelledRows(calibration),
+    signal,
+  });
+  for (const failure of failures.values()) throw failure;
+  return reducers;
 }
 
 /** Writes the states of reducers, which may be large: nothing is copied. */
@@ -94,4 +121,26 @@ export async function readStates(
       ];
     }),
   );
+}
+
+/** Adds the states in a partial to reducers. Throws `bad-input` naming it when they do not belong there. */
+export async function mergeStates(
+  store: ObjectStore,
+  partial: StoredPartial,
+  statistics: readonly Statistic<unknown>[],
+  reducers: ReadonlyMap<string, Reducer<unknown>>,
+  buffer: ReadBuffer,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [key, state] of await readStates(store, partial, statistics, buffer, signal)) {
+    try {
+      reducers.get(key)!.merge(state);
+    } catch (cause) {
+      if (!(cause instanceof HimplosError)) throw cause;
+      throw new HimplosError('bad-input', `${store.address}: ${partial.key}: ${cause.message}`, {
+        hint: 'remove it and run that shard again',
+        cause,
+      });
+    }
+  }
 }

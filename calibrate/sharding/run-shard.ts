@@ -51,9 +51,12 @@ export async function runShard(
   }
   const done: string[] = [];
   const { folder } = resources.use(await openWorkspace(options.cache));
+  const { classes } = opened.head;
   const recorder = new RowRecorder();
   const gather = async (key: string, role: Role): Promise<NamedSet> => {
-    const range = partOfShard(await countSamples(role.source), shard).samples;
+    // Nothing is summed up over the held-out sets here, so they can be cut as small as they are.
+    const ofBlocks = key === 'train' ? classes : 0;
+    const range = partOfShard(await countSamples(role.source), ofBlocks, shard).samples;
     const context = { ...opened.gathering, folder, overlap: recorder, io };
     return { key, set: await gatherSet({ ...role, range }, context) };
   };
@@ -68,7 +71,7 @@ export async function runShard(
   }
   if (statistics.length > 0) {
     const { set } = train;
-    const { blocks } = partOfShard(set.samples, shard);
+    const { blocks } = partOfShard(set.samples, classes, shard);
     const identity = { ...shardIdentity(pass, shard.index, stampOf(plan)), rowsDigest: set.digest };
     const rows = () => labelledRows(set);
     const work = { statistics, head: opened.head, totalRows: set.samples, blocks, rows };

@@ -4,8 +4,8 @@
  * 5·10⁻⁸ for ImageNet's 1.3 million, 10⁻⁵ for 20 million.
  */
 export class DigestSet {
-  /** Open addressing with linear probing; 0 marks a free slot. */
-  #slots = new BigUint64Array(1024);
+  /** Open addressing with linear probing. A slot is two words of 32 bits, the first 0 in a free one. */
+  #slots = new Uint32Array(2 * 1024);
   #size = 0;
 
   /** Different contents added. */
@@ -18,36 +18,57 @@ export class DigestSet {
    * @returns whether it is new
    */
   add(digest: Uint8Array): boolean {
-    const key = keyOf(digest);
-    const slot = find(this.#slots, key);
-    if (this.#slots[slot] === key) return false;
-    this.#slots[slot] = key;
+    const [low, high] = [lowOf(digest), highOf(digest)];
+    const at = find(this.#slots, low, high);
+    if (isTaken(this.#slots, at)) return false;
+    this.#slots[at] = low;
+    this.#slots[at + 1] = high;
     this.#size++;
-    if (this.#size * 2 > this.#slots.length) this.#grow();
+    if (this.#size * 4 > this.#slots.length) this.#grow();
     return true;
   }
 
   has(digest: Uint8Array): boolean {
-    const key = keyOf(digest);
-    return this.#slots[find(this.#slots, key)] === key;
+    return isTaken(this.#slots, find(this.#slots, lowOf(digest), highOf(digest)));
   }
 
   #grow(): void {
-    const larger = new BigUint64Array(this.#slots.length * 2);
-    for (const key of this.#slots) if (key !== 0n) larger[find(larger, key)] = key;
+    const slots = this.#slots;
+    const larger = new Uint32Array(slots.length * 2);
+    for (let at = 0; at < slots.length; at += 2) {
+      if (!isTaken(slots, at)) continue;
+      const [low, high] = [slots[at]!, slots[at + 1]!];
+      const to = find(larger, low, high);
+      larger[to] = low;
+      larger[to + 1] = high;
+    }
     this.#slots = larger;
   }
 }
 
-function keyOf(digest: Uint8Array): bigint {
-  const view = new DataView(digest.buffer, digest.byteOffset, digest.byteLength);
-  return view.getBigUint64(0, true) || 1n;
+/** Bytes 0 to 3; never 0, which marks a free slot. */
+function lowOf(digest: Uint8Array): number {
+  return wordAt(digest, 0) || 1;
 }
 
-/** The slot that holds the key, or the free one where it belongs. */
-function find(slots: BigUint64Array, key: bigint): number {
-  const mask = slots.length - 1; // a power of two
-  let slot = Number(key & BigInt(mask));
-  while (slots[slot] !== 0n && slots[slot] !== key) slot = (slot + 1) & mask;
-  return slot;
+/** Bytes 4 to 7. */
+function highOf(digest: Uint8Array): number {
+  return wordAt(digest, 4);
+}
+
+function wordAt(digest: Uint8Array, at: number): number {
+  const word = digest[at]! | (digest[at + 1]! << 8) | (digest[at + 2]! << 16) | (digest[at + 3]! << 24);
+  return word >>> 0;
+}
+
+function isTaken(slots: Uint32Array, at: number): boolean {
+  return slots[at] !== 0;
+}
+
+/** Where the slot is that holds the content, or the free one where it belongs. */
+function find(slots: Uint32Array, low: number, high: number): number {
+  const mask = slots.length - 2; // a power of two, in steps of a slot
+  let at = (2 * low) & mask;
+  while (slots[at] !== 0 && (slots[at] !== low || slots[at + 1] !== high)) at = (at + 2) & mask;
+  return at;
 }

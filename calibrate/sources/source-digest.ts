@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 
+const ENTRY_BYTES = 36;
+
 /**
  * Names a data set by what is in it: sha256 over the sha256 of each content (32 bytes) followed by its class index
  * (int32, little endian, −1 for none), in the order of the source. File names and the kind of source play no part,
@@ -7,8 +9,10 @@ import { createHash } from 'node:crypto';
  */
 export class SourceDigest {
   readonly #hash = createHash('sha256');
-  readonly #entry = new Uint8Array(36);
-  readonly #label = new DataView(this.#entry.buffer, 32);
+  /** Entries that wait to be hashed together: a call for each takes 1.6 times as long. */
+  readonly #waiting = new Uint8Array(ENTRY_BYTES * 256);
+  readonly #labels = new DataView(this.#waiting.buffer);
+  #held = 0;
   #count = 0;
 
   /** Contents added. */
@@ -21,15 +25,22 @@ export class SourceDigest {
    * @param label class index, −1 for none
    */
   add(digest: Uint8Array, label: number): void {
-    this.#entry.set(digest);
-    this.#label.setInt32(0, label, true);
-    this.#hash.update(this.#entry);
+    this.#waiting.set(digest, this.#held);
+    this.#labels.setInt32(this.#held + 32, label, true);
+    this.#held += ENTRY_BYTES;
     this.#count++;
+    if (this.#held === this.#waiting.length) this.#flush();
   }
 
   /** The digest of everything added so far, 64 hexadecimal digits; nothing can be added after it. */
   hex(): string {
+    this.#flush();
     return this.#hash.digest('hex');
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#waiting.subarray(0, this.#held));
+    this.#held = 0;
   }
 }
 

@@ -35,13 +35,16 @@ export const himplos = defineMethod({
   },
   build: ({ mask, clip, smoothing, score }) => ({
     *fit(context) {
-      const tensors = fitMask(mask, context.head);
+      const { head } = context;
+      requireKeptChannels(mask, head);
       warnIfNoEffect(smoothing, score.kind, context);
       const request = { ...requestClip(clip), ...requestPrototypes(smoothing) };
-      if (Object.keys(request).length === 0) return { ...tensors, ...fitClip(clip, undefined, context) };
+      if (Object.keys(request).length === 0)
+        return { ...fitMask(mask, head), ...fitClip(clip, undefined, context) };
       const { quantiles, classSums } = yield* collect(request);
+      // Not before: shards ask what to collect, and never get here.
       return {
-        ...tensors,
+        ...fitMask(mask, head),
         ...fitClip(clip, quantiles, context),
         ...fitPrototypes(smoothing, classSums, context),
       };
@@ -66,20 +69,18 @@ export const himplos = defineMethod({
   }),
 });
 
-/** The tensor `mask`, U8 [C, ⌈L/8⌉], or nothing when no channel is masked. Throws `bad-usage` when all would be. */
+/** Throws `bad-usage` when all channels would be masked. */
+function requireKeptChannels(percent: number, { width }: Head): void {
+  if (countKept(width, percent) > 0) return;
+  throw new HimplosError('bad-usage', `method himplos, mask: ${percent} % leaves none of ${width} channels`, {
+    hint: 'choose a lower percentage',
+  });
+}
+
+/** The tensor `mask`, U8 [C, ⌈L/8⌉], or nothing when no channel is masked. */
 function fitMask(percent: number, head: Head): Tensors {
-  const { classes, width } = head;
   if (percent === 0) return {};
-  if (countKept(width, percent) === 0) {
-    throw new HimplosError(
-      'bad-usage',
-      `method himplos, mask: ${percent} % leaves none of ${width} channels`,
-      {
-        hint: 'choose a lower percentage',
-      },
-    );
-  }
-  return { mask: u8(packMasks(head, percent), classes, maskBytes(width)) };
+  return { mask: u8(packMasks(head, percent), head.classes, maskBytes(head.width)) };
 }
 
 function warnIfNoEffect(smoothing: Smoothing, score: string, { warn }: FitContext): void {

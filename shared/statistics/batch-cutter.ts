@@ -49,7 +49,7 @@ export class BatchCutter {
   ) {
     this.#head = head;
     this.#sink = sink;
-    this.#rowsPerBlock = blockRows(range.totalRows);
+    this.#rowsPerBlock = blockRows(range.totalRows, head.classes);
     this.#nextRow = range.firstRow;
     this.#endRow = range.endRow;
     this.#openBlock = range.firstRow / this.#rowsPerBlock;

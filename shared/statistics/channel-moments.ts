@@ -27,7 +27,7 @@ class ChannelMomentReducer implements Reducer<ChannelMoments> {
 
   constructor({ head, totalRows }: ReducerContext) {
     this.#width = head.width;
-    this.#tree = new SumTree(2 * head.width, blockCount(totalRows));
+    this.#tree = new SumTree(2 * head.width, blockCount(totalRows, head.classes));
   }
 
   add({ features, rows }: Batch): void {

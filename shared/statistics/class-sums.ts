@@ -97,7 +97,7 @@ class ClassSumReducer implements Reducer<ClassSums> {
     this.#block = createRowSums(head.classes, head.width);
     this.#tree = new SumTree(
       head.classes * head.width,
-      blockCount(totalRows),
+      blockCount(totalRows, head.classes),
       head.classes,
       this.#block.sums,
     );

@@ -69,17 +69,18 @@ export function* collect<R extends StatisticRequest>(
 export const BATCH_ROWS = 128;
 
 /**
- * Rows per block for a source of `totalRows`: about 64 blocks, a power of two within [128, 16384].
- * Depends on nothing else, so every shard count cuts the same blocks. (16384 rows keep the cost of closing a
- * 1000 × 2048 class-sum block under half of that of filling it.)
+ * Rows per block for a source of `totalRows` and a head of `classes`: a power of two from 128, for about 64 blocks of at
+ * most 16384 rows, but never fewer than four rows a class, so that closing a block of class sums costs little beside
+ * filling it. Depends on nothing else, so every shard count cuts the same blocks. Larger blocks consist of smaller ones.
+ * @param classes C; 0 where rows are only dealt out, and no statistics taken of them
  */
-export function blockRows(totalRows: number): number {
+export function blockRows(totalRows: number, classes: number): number {
   let rows = BATCH_ROWS;
-  while (rows < 16384 && rows * 64 < totalRows) rows *= 2;
+  while (rows < 4 * classes || (rows < 16384 && rows * 64 < totalRows)) rows *= 2;
   return rows;
 }
 
 /** Blocks of a source of `totalRows`. */
-export function blockCount(totalRows: number): number {
-  return Math.ceil(totalRows / blockRows(totalRows));
+export function blockCount(totalRows: number, classes: number): number {
+  return Math.ceil(totalRows / blockRows(totalRows, classes));
 }

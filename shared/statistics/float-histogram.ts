@@ -4,8 +4,14 @@
  * value in it. Counts are whole numbers: adding histograms is exact and does not depend on order.
  */
 export class FloatHistogram {
-  /** Dense: 2^22 counts, 32 MiB; doubles because 1.3 million × 2048 rows of zeros overflow 32 bits easily. */
-  readonly #counts = new Float64Array(2 ** BUCKET_BITS);
+  /**
+   * Dense, by the leading bits as they are: 2^22 counts, 16 MiB. Whole numbers of 32 bits and no reordering take 2.6 to
+   * 3.0 ns a value, doubles in order 4.2 to 4.6 ns.
+   */
+  readonly #counts = new Uint32Array(2 ** BUCKET_BITS);
+  /** What was counted before the counts above could overflow: 1.3 million × 2048 rows of zeros nearly do. */
+  #carried: Float64Array | undefined;
+  #sinceCarry = 0;
   #total = 0;
 
   /** How many values were added. */
@@ -13,31 +19,62 @@ export class FloatHistogram {
     return this.#total;
   }
 
-  /** Adds the first `count` values, all finite. */
+  /** Adds the first `count` values, fewer than 2^32 and all finite. */
   add(values: Float32Array, count: number): void {
-    const bits = new Int32Array(values.buffer, values.byteOffset, count);
+    if (this.#sinceCarry + count >= 2 ** 32) this.#carry();
+    const bits = new Uint32Array(values.buffer, values.byteOffset, count);
     const counts = this.#counts;
-    for (let i = 0; i < count; i++) counts[bucketOf(bits[i]!)]! += 1;
+    for (let i = 0; i < count; i++) {
+      const leading = bits[i]! >>> (32 - BUCKET_BITS);
+      counts[leading] = (counts[leading]! + 1) | 0;
+    }
+    this.#sinceCarry += count;
     this.#total += count;
   }
 
-  /** Adds `count` values to a bucket, as {@link entries} listed it. */
-  addCount(bucket: number, count: number): void {
-    this.#counts[bucket]! += count;
-    this.#total += count;
+  /** Adds counts of values to buckets, as {@link entries} listed them. */
+  addCounts(buckets: Int32Array, counts: Float64Array): void {
+    this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
+    const all = this.#carried;
+    let total = 0;
+    for (let i = 0; i < buckets.length; i++) {
+      const count = counts[i]!;
+      all[leadingOf(buckets[i]!)]! += count;
+      total += count;
+    }
+    this.#total += total;
   }
 
   /** Buckets that are not empty, ascending, and their counts. */
   entries(): { readonly buckets: Int32Array; readonly counts: Float64Array } {
-    const filled = this.#counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
+    // Until something is carried, which needs another 32 MiB, the counts are all there is.
+    if (this.#carried !== undefined && this.#sinceCarry > 0) this.#carry();
+    const all = this.#carried ?? this.#counts;
+    let filled = 0;
+    for (let leading = 0; leading < all.length; leading++) if (all[leading] !== 0) filled++;
     const buckets = new Int32Array(filled);
     const counts = new Float64Array(filled);
-    for (let bucket = 0, at = 0; at < filled; bucket++) {
-      if (this.#counts[bucket] === 0) continue;
-      buckets[at] = bucket;
-      counts[at++] = this.#counts[bucket]!;
+    let at = 0;
+    // Negative values first, the largest of them last. Loops of their own: calling `leadingOf` four million times took
+    // 200 ms.
+    for (let leading = all.length - 1; leading >= FIRST_NEGATIVE; leading--) {
+      if (all[leading] === 0) continue;
+      buckets[at] = all.length - 1 - leading;
+      counts[at++] = all[leading]!;
+    }
+    for (let leading = 0; leading < FIRST_NEGATIVE; leading++) {
+      if (all[leading] === 0) continue;
+      buckets[at] = FIRST_NEGATIVE + leading;
+      counts[at++] = all[leading]!;
     }
     return { buckets, counts };
+  }
+
+  #carry(): void {
+    this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
+    for (let i = 0; i < this.#counts.length; i++) this.#carried[i]! += this.#counts[i]!;
+    this.#counts.fill(0);
+    this.#sinceCarry = 0;
   }
 }
 
@@ -57,12 +94,14 @@ export function bucketMiddle(bucket: number): number {
   return scratchFloat[0]!;
 }
 
+/** The sign bit among the leading bits. */
+const FIRST_NEGATIVE = 2 ** (BUCKET_BITS - 1);
 const SIGN = 0x80000000 | 0;
 const EXPONENT = 0x7f800000;
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Int32Array(scratchFloat.buffer);
 
-/** Bits of a float32 as an unsigned integer of the same order (negative numbers have all bits flipped), shortened. */
-function bucketOf(bits: number): number {
-  return (bits ^ ((bits >> 31) | SIGN)) >>> (32 - BUCKET_BITS);
+/** The leading bits of the values in a bucket: negative numbers have all bits flipped in the order, others the sign. */
+function leadingOf(bucket: number): number {
+  return bucket < FIRST_NEGATIVE ? 2 ** BUCKET_BITS - 1 - bucket : bucket - FIRST_NEGATIVE;
 }

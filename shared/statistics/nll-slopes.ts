@@ -35,7 +35,7 @@ class NllSlopeReducer implements Reducer<NllSlopes> {
   constructor({ head, totalRows }: ReducerContext, betas: readonly number[]) {
     this.#classes = head.classes;
     this.#betas = betas;
-    this.#tree = new SumTree(2 * betas.length, blockCount(totalRows));
+    this.#tree = new SumTree(2 * betas.length, blockCount(totalRows, head.classes));
   }
 
   add(batch: Batch): void {

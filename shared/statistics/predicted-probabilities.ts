@@ -35,7 +35,7 @@ class PredictedProbabilityReducer implements Reducer<PredictedProbabilities> {
   constructor({ head: { classes }, totalRows }: ReducerContext) {
     this.#classes = classes;
     this.#counts = new Float64Array(classes);
-    this.#tree = new SumTree(classes * classes, blockCount(totalRows));
+    this.#tree = new SumTree(classes * classes, blockCount(totalRows, classes));
     this.#probabilities = new Float64Array(BATCH_ROWS * classes);
   }
 

@@ -96,12 +96,13 @@ class HistogramQuantiles implements Reducer<Quantiles> {
     const isState =
       buckets?.dtype === 'I32' && counts?.dtype === 'F64' && buckets.data.length === counts.data.length;
     if (!isState) throw foreignState();
-    buckets.data.forEach((bucket, i) => {
+    for (let i = 0; i < buckets.data.length; i++) {
+      const bucket = buckets.data[i]!;
       const count = counts.data[i]!;
       if (bucket < 0 || bucket >= 2 ** BUCKET_BITS || !Number.isSafeInteger(count) || count < 1)
         throw foreignState();
-      this.#histogram.addCount(bucket, count);
-    });
+    }
+    this.#histogram.addCounts(buckets.data, counts.data);
   }
 
   save(): Tensors {

@@ -44,7 +44,7 @@ export interface ReducedRows {
  */
 export async function reduceRows(options: PassOptions): Promise<ReducedRows> {
   const { statistics, head, over, pass, totalRows, openPass, onProgress, signal } = options;
-  const { first, end } = options.blocks ?? { first: 0, end: blockCount(totalRows) };
+  const { first, end } = options.blocks ?? { first: 0, end: blockCount(totalRows, head.classes) };
   const reducers = new Map(statistics.map(({ key, create }) => [key, create({ head, totalRows })]));
   const failures = new Map<string, HimplosError>();
   const tell = (what: (reducer: Reducer<unknown>) => void) => {
@@ -60,8 +60,8 @@ export async function reduceRows(options: PassOptions): Promise<ReducedRows> {
   };
   const range = {
     totalRows,
-    firstRow: first * blockRows(totalRows),
-    endRow: Math.min(totalRows, end * blockRows(totalRows)),
+    firstRow: first * blockRows(totalRows, head.classes),
+    endRow: Math.min(totalRows, end * blockRows(totalRows, head.classes)),
   };
   const cutter = new BatchCutter(head, range, {
     add: (batch) => tell((reducer) => reducer.add(batch)),
@@ -78,7 +78,7 @@ export async function reduceRows(options: PassOptions): Promise<ReducedRows> {
     rows += portion.rows;
     onProgress?.({ pass, over, rows, totalRows });
   }
-  if (rows === 0 && first === 0 && end === blockCount(totalRows)) {
+  if (rows === 0 && first === 0 && end === blockCount(totalRows, head.classes)) {
     throw new HimplosError('bad-input', `the ${over} data: expected ${totalRows} rows, got none`, {
       hint: 'look at the warnings above: every row was skipped',
     });

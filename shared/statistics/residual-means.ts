@@ -37,7 +37,7 @@ class ResidualMeanReducer implements Reducer<ResidualMeans> {
 
   constructor({ head, totalRows }: ReducerContext, norms: ResidualNormsOf) {
     this.#classes = head.classes;
-    this.#tree = new SumTree(2, blockCount(totalRows));
+    this.#tree = new SumTree(2, blockCount(totalRows, head.classes));
     this.#norms = norms;
   }
 

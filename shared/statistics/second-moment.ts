@@ -41,9 +41,9 @@ class SecondMomentReducer implements Reducer<SecondMoment> {
   readonly #block: GramSum;
   #rows = 0;
 
-  constructor({ head: { width }, totalRows }: ReducerContext) {
+  constructor({ head: { width, classes }, totalRows }: ReducerContext) {
     this.#width = width;
-    this.#tree = new SumTree((width * (width + 1)) / 2, blockCount(totalRows));
+    this.#tree = new SumTree((width * (width + 1)) / 2, blockCount(totalRows, classes));
     this.#block = createGramSum(width, BATCH_ROWS);
   }
 

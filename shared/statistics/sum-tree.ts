@@ -1,10 +1,10 @@
 import { HimplosError } from '../errors.ts';
-import { f64, type Tensors } from '../tensor.ts';
+import { f64, type Tensor, type Tensors } from '../tensor.ts';
 
 /** A vector cut into parts of equal length; a part that nothing was added to is not there. */
 type Parts = (Float64Array | undefined)[];
 
-/** A sum over the blocks `first … first + 2^level − 1`, `first` a multiple of 2^level. */
+/** A sum over the blocks `first … first + 2^level − 1`, as far as there are so many; `first` is a multiple of 2^level. */
 interface Node {
   readonly level: number;
   readonly first: number;
@@ -13,9 +13,9 @@ interface Node {
 
 /**
  * Adds up one vector a block so that the result does not depend, bit for bit, on who summed which blocks: blocks
- * are the leaves of a fixed binary tree over 0 … blocks − 1, and only siblings are ever added. Floating-point
- * addition is not associative; a fixed tree makes that harmless (and keeps the error at O(log blocks), as in
- * pairwise summation: Higham, SIAM J. Sci. Comput. 14(4), 1993).
+ * are the leaves of a fixed binary tree over 0 … blocks − 1, and only siblings are ever added (at the right edge, a node
+ * without a sibling stands for its parent too). Floating-point addition is not associative; a fixed tree makes that
+ * harmless (and keeps the error at O(log blocks), as in pairwise summation: Higham, SIAM J. Sci. Comput. 14(4), 1993).
  *
  * In block order at most ⌊log2 blocks⌋ + 1 vectors are allocated, the current leaf included.
  */
@@ -43,15 +43,15 @@ export class SumTree {
     this.#isMarked = new Uint8Array(parts);
   }
 
-  /** The vector of the block being read, zero at its beginning: add to it in place. */
+  /** The vector of the block being read, zero at its beginning: add to it in place. One of a single part is marked by this. */
   get leaf(): Float64Array {
     if (this.#isMarked.length === 1) this.mark(0);
     return this.#leaf;
   }
 
   /**
-   * Says that a part of the leaf is being added to; all others must stay zero, and cost nothing when the block ends. In
-   * archives ordered by class a block of 2048 rows touches a few classes of 1000.
+   * Says that a part of the leaf is being added to. All others must stay zero and cost nothing: not when the block ends,
+   * and not in what is saved. In archives ordered by class a block touches a few classes of 1000.
    */
   mark(part: number): void {
     this.#isMarked[part] = 1;
@@ -65,16 +65,23 @@ export class SumTree {
     this.#isMarked.fill(0);
   }
 
-  /** Sums so far, one tensor a node; the current leaf must be empty. */
+  /**
+   * Sums so far: a tensor `sum.LEVEL.FIRST` a node, and where parts of it are zero a tensor `parts.LEVEL.FIRST` of
+   * those that are not, which `sum` then has one after another. The current leaf must be empty.
+   */
   save(): Tensors {
-    const tensors = this.#inOrder().map(({ level, first, sum }) => {
-      const values = new Float64Array(this.#length);
-      sum.forEach((part, i) => {
-        if (part !== undefined) values.set(part, i * this.#partLength);
+    const saved: Record<string, Tensor> = {};
+    for (const { level, first, sum } of this.#inOrder()) {
+      const marked = Int32Array.from([...sum.keys()].filter((part) => sum[part] !== undefined));
+      const packed = new Float64Array(marked.length * this.#partLength);
+      marked.forEach((part, i) => {
+        packed.set(sum[part]!, i * this.#partLength);
       });
-      return [`sum.${level}.${first}`, f64(values, this.#length)] as const;
-    });
-    return Object.fromEntries(tensors);
+      saved[`sum.${keyOf(level, first)}`] = f64(packed, packed.length);
+      if (marked.length === this.#isMarked.length) continue;
+      saved[`parts.${keyOf(level, first)}`] = { dtype: 'I32', data: marked, shape: [marked.length] };
+    }
+    return saved;
   }
 
   /** Adds nodes that another tree saved; tensors of other names are left alone. Throws `bad-input`. */
@@ -82,15 +89,16 @@ export class SumTree {
     for (const [name, tensor] of Object.entries(saved)) {
       const [, level, first] = /^sum\.(\d{1,2})\.(\d{1,15})$/.exec(name)?.map(Number) ?? [];
       if (level === undefined || first === undefined) continue;
-      const isOurs = first % 2 ** level === 0 && first + 2 ** level <= this.#blocks;
-      if (!isOurs || tensor.dtype !== 'F64' || tensor.data.length !== this.#length) {
+      const isOurs = first % 2 ** level === 0 && first < this.#blocks && 2 ** level < 2 * this.#blocks;
+      const sum = this.#view(tensor, saved[`parts.${keyOf(level, first)}`]);
+      if (!isOurs || sum === undefined) {
         throw new HimplosError(
           'bad-input',
           `partial sums: expected ${this.#length} F64 values over blocks below ${this.#blocks}, got ${name} ${tensor.dtype} [${tensor.shape}]`,
           { hint: 'merge partial results of one calibration only' },
         );
       }
-      this.#insert({ level, first, sum: this.#cut(tensor.data) });
+      this.#insert({ level, first, sum });
     }
   }
 
@@ -106,7 +114,7 @@ export class SumTree {
         if (part !== undefined) addTo(parts[i]!, part);
       });
     }
-    if (next !== this.#blocks) throw missingBlocks(next, this.#blocks - 1);
+    if (next < this.#blocks) throw missingBlocks(next, this.#blocks - 1);
     return total;
   }
 
@@ -114,17 +122,17 @@ export class SumTree {
   #insert({ level, first, sum }: Node): void {
     this.#requireUnseen(level, first);
     let isOurs = false;
-    for (;;) {
-      const key = keyOf(level, first ^ (2 ** level));
-      const sibling = this.#nodes.get(key);
+    for (; 2 ** level < this.#blocks; level++) {
+      const other = first ^ (2 ** level);
+      if (other >= this.#blocks) continue; // nothing will ever be there
+      const sibling = this.#nodes.get(keyOf(level, other));
       if (sibling === undefined) break;
-      this.#nodes.delete(key);
+      this.#nodes.delete(keyOf(level, other));
       // Addition is commutative to the bit, so it does not matter which of the two came first.
       this.#addParts(sibling.sum, sum, isOurs);
       sum = sibling.sum;
       isOurs = true;
-      first = Math.min(first, sibling.first);
-      level++;
+      first = Math.min(first, other);
     }
     this.#nodes.set(keyOf(level, first), {
       level,
@@ -133,7 +141,7 @@ export class SumTree {
     });
   }
 
-  /** sum + addend, in `sum`. The parts of an addend of ours may be taken over. */
+  /** sum + addend, in `sum`: a part that is not there becomes the addend's, as sums are never −0. Those of ours may be taken over. */
   #addParts(sum: Parts, addend: Parts, isOurs: boolean): Parts {
     for (const [i, part] of addend.entries()) {
       if (part === undefined) continue;
@@ -155,6 +163,25 @@ export class SumTree {
   #cut(vector: Float64Array): Float64Array[] {
     const length = this.#partLength;
     return Array.from(this.#isMarked, (_, i) => vector.subarray(i * length, (i + 1) * length));
+  }
+
+  /** A saved sum, cut: all parts, or those that are listed. Nothing where it is not of this tree. */
+  #view(saved: Tensor, listed: Tensor | undefined): Parts | undefined {
+    const parts = this.#isMarked.length;
+    const list = listed === undefined ? Int32Array.from({ length: parts }, (_, part) => part) : listed.data;
+    const isState =
+      saved.dtype === 'F64' &&
+      (listed === undefined || listed.dtype === 'I32') &&
+      saved.data.length === list.length * this.#partLength;
+    if (!isState) return undefined;
+    const sum: Parts = new Array(parts).fill(undefined);
+    let before = -1;
+    for (const [i, part] of (list as Int32Array).entries()) {
+      if (part <= before || part >= parts) return undefined;
+      sum[part] = saved.data.subarray(i * this.#partLength, (i + 1) * this.#partLength);
+      before = part;
+    }
+    return sum;
   }
 
   #inOrder(): Node[] {

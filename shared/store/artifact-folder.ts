@@ -29,7 +29,7 @@ export function openArtifactFolder(folder: string): ArtifactReader {
 /** One file of such a folder as a stream, unchecked. */
 export function artifactFileBody(folder: string, { name, bytes }: ManifestEntry): StreamBody {
   async function* open(): AsyncGenerator<Uint8Array> {
-    yield* (await streamFile(join(folder, name), undefined, PART_BYTES)).chunks;
+    yield* (await streamFile(join(folder, name), { chunkBytes: PART_BYTES })).chunks;
   }
   return { bytes, open };
 }

@@ -3,9 +3,11 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { HimplosError } from '../errors.ts';
 import { storageError, throwIfAborted } from './file-errors.ts';
-import type { StoredObject, StoredStream } from './object-store.ts';
+import type { OpenOptions, StoredObject, StoredStream } from './object-store.ts';
 
 const CHUNK_BYTES = 256 * 1024;
+/** Where chunks lie in the same memory one after the other. */
+const REUSED_CHUNK_BYTES = 1024 * 1024;
 
 /** A whole file and its etag. Throws `not-found`, `too-large` before reading, `unavailable`, `interrupted`. */
 export function readWholeFile(path: string, maxBytes: number, signal?: AbortSignal): Promise<StoredObject> {
@@ -38,14 +40,10 @@ export function readFileRange(
 }
 
 /** A file as a stream. The file stays open until the iteration ends, however it ends: callers must iterate. */
-export async function streamFile(
-  path: string,
-  signal?: AbortSignal,
-  chunkBytes: number = CHUNK_BYTES,
-): Promise<StoredStream> {
-  throwIfAborted(signal);
+export async function streamFile(path: string, options: ChunkOptions = {}): Promise<StoredStream> {
+  throwIfAborted(options.signal);
   const { file, size } = await openFile(path);
-  return { bytes: size, chunks: chunksOf(file, path, size, chunkBytes, signal) };
+  return { bytes: size, chunks: chunksOf(file, path, size, options) };
 }
 
 /** SHA-256 of a file's content and its length, or undefined where there is no such file. */
@@ -55,7 +53,10 @@ export async function hashFile(
 ): Promise<{ bytes: number; etag: string } | undefined> {
   try {
     const hash = createHash('sha256');
-    const { bytes, chunks } = await streamFile(path, signal);
+    const { bytes, chunks } = await streamFile(path, {
+      reusesChunks: true,
+      ...(signal !== undefined && { signal }),
+    });
     for await (const chunk of chunks) hash.update(chunk);
     return { bytes, etag: hash.digest('hex') };
   } catch (error) {
@@ -64,16 +65,27 @@ export async function hashFile(
   }
 }
 
+interface ChunkOptions extends OpenOptions {
+  readonly chunkBytes?: number;
+}
+
 async function* chunksOf(
   file: FileHandle,
   path: string,
   size: number,
-  chunkBytes: number,
-  signal: AbortSignal | undefined,
+  {
+    signal,
+    reusesChunks = false,
+    chunkBytes = reusesChunks ? REUSED_CHUNK_BYTES : CHUNK_BYTES,
+  }: ChunkOptions,
 ): AsyncGenerator<Uint8Array> {
+  const reused = reusesChunks ? new Uint8Array(Math.min(chunkBytes, size)) : undefined;
   try {
     for (let at = 0; at < size; at += chunkBytes) {
-      yield await readBytes(file, path, at, Math.min(at + chunkBytes, size), signal);
+      const end = Math.min(at + chunkBytes, size);
+      const bytes = reused?.subarray(0, end - at) ?? new Uint8Array(end - at);
+      await fill(bytes, file, path, at, signal);
+      yield bytes;
     }
   } catch (error) {
     throw storageError(error, `reading ${path}`);
@@ -114,6 +126,18 @@ async function readBytes(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(end - start);
+  await fill(bytes, file, path, start, signal);
+  return bytes;
+}
+
+/** Reads bytes from `start` on. */
+async function fill(
+  bytes: Uint8Array,
+  file: FileHandle,
+  path: string,
+  start: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   let filled = 0;
   while (filled < bytes.length) {
     throwIfAborted(signal);
@@ -125,5 +149,4 @@ async function readBytes(
     }
     filled += bytesRead;
   }
-  return bytes;
 }

@@ -31,8 +31,8 @@ export function openFileStore(folder: string): ObjectStore {
     async getRange(key, start, end, { signal } = {}) {
       return readFileRange(pathOf(key), start, end, signal);
     },
-    async open(key, { signal } = {}) {
-      return streamFile(pathOf(key), signal);
+    async open(key, options = {}) {
+      return streamFile(pathOf(key), options);
     },
     async put(key, body, options = {}) {
       const path = pathOf(key);

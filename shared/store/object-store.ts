@@ -18,7 +18,7 @@ export interface ObjectStore {
   getRange(key: string, start: number, end: number, options?: CallOptions): Promise<Uint8Array>;
 
   /** An object as a stream. Errors in mid-stream surface from the iteration. */
-  open(key: string, options?: CallOptions): Promise<StoredStream>;
+  open(key: string, options?: OpenOptions): Promise<StoredStream>;
 
   /**
    * Writes an object. Throws `conflict` when a condition does not hold; then nothing has changed, unless the answer to
@@ -55,6 +55,14 @@ export interface CallOptions {
 
 export interface GetOptions extends CallOptions {
   readonly maxBytes: number;
+}
+
+export interface OpenOptions extends CallOptions {
+  /**
+   * Whether a chunk is done with once the next one is asked for; the next may then lie in the same memory. Fresh memory
+   * for the chunks of 100 files of 17 MB took some 2 s, mostly of garbage collection.
+   */
+  readonly reusesChunks?: boolean;
 }
 
 export interface PutOptions extends CallOptions {

@@ -1,13 +1,14 @@
 /**
  * Sharded calibration at ImageNet size: rows a second and memory of one shard of HIMPLoS statistics over generated
- * 2048 × 1000 rows, for sources of 100,000 to 1,280,000 rows, and the merge of 100 partials. Each in a process of its
- * own, because peak memory is the process's.
+ * 2048 × 1000 rows, for sources of 100,000 to 1,280,000 rows, and the merge of 100 partials. Labels go round the
+ * classes, so every block touches all of them: in archives ordered by class, partials are smaller and merging is
+ * faster. Each run is a process of its own, because peak memory is the process's. Exit status 1 when a shard takes more
+ * memory than it may.
  *
  * `node test/bench/sharding.bench.ts [scale]` runs at a fraction of the size.
  */
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,14 +28,19 @@ import { findDetector } from '../../shared/methods/registry.ts';
 import { openStore } from '../../shared/store/open-store.ts';
 import { f32 } from '../../shared/tensor.ts';
 import { seededRandom } from './measure.ts';
+import { measureRun, medianRate, type Run, reportRuns, startRun } from './measure-apart.ts';
 
 const WIDTH = 2048;
 const CLASSES = 1000;
 const PORTION = 512;
 const CALIBRATION_ROWS = 1024;
+const MERGED_SHARDS = 100;
 const self = fileURLToPath(import.meta.url);
 const { signal } = new AbortController();
 const detector = findDetector('himplos');
+
+const ROUNDS = 3;
+const MAX_SHARD_MB = 300;
 
 const [part, ...given] = process.argv.slice(2);
 const scale = part === undefined || /^[\d.]+$/.test(part) ? Number(part ?? 1) : 1;
@@ -42,7 +48,7 @@ let generatedHead: Head | undefined;
 let pool: Float32Array | undefined;
 switch (part) {
   case 'prepare':
-    await preparePartials(Number(given[0]), 100, given[1]!);
+    await preparePartials(Number(given[0]), MERGED_SHARDS, given[1]!);
     break;
   case 'shard':
     await measureShard(Number(given[0]), Number(given[1]), Number(given[2]), given[3]!);
@@ -57,7 +63,9 @@ switch (part) {
 async function measureAll(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'himplos-bench-'));
   try {
-    console.log('\nOne shard of HIMPLoS statistics, 2048 channels, 1000 classes');
+    console.log(
+      `\nOne shard of HIMPLoS statistics, ${WIDTH} channels, ${CLASSES} classes; median of ${ROUNDS}`,
+    );
     const sizes = [
       [100_000, 1],
       [320_000, 1],
@@ -66,45 +74,45 @@ async function measureAll(): Promise<void> {
       [1_280_000, 4],
       [1_280_000, 16],
     ] as const;
-    for (const [rows, shards] of sizes) {
-      run(
-        'shard',
-        String(Math.round(rows * scale)),
-        String(shards),
-        String(shards >> 1),
-        join(folder, 'one'),
-      );
-      rmSync(join(folder, 'one'), { recursive: true });
+    const runs = sizes.map((): Run[] => []);
+    const one = join(folder, 'one');
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, [rows, shards]] of sizes.entries()) {
+        runs[i]!.push(
+          startRun(self, 'shard', `${Math.round(rows * scale)}`, `${shards}`, `${shards >> 1}`, one),
+        );
+        rmSync(one, { recursive: true });
+      }
     }
-    const rows = Math.round(1_638_400 * scale);
+    for (const [i, [rows, shards]] of sizes.entries()) {
+      const name = `shard ${shards >> 1} of ${shards} of ${Math.round(rows * scale)} rows`;
+      reportRuns(name, runs[i]!);
+      if (runs[i]!.some(({ megabytes }) => megabytes > MAX_SHARD_MB)) process.exitCode = 1;
+    }
+    const rates = runs.filter(([run]) => run!.rows >= 100_000 * scale).map(medianRate);
+    const [least, most] = [Math.min(...rates), Math.max(...rates)];
+    const tolerance = (100 * (most - least)) / (most + least);
+    console.log(
+      `  rows a second of shards of at least ${100_000 * scale} rows: within ± ${tolerance.toFixed(0)} %`,
+    );
+
     const all = join(folder, 'all');
-    run('prepare', String(rows), all);
-    run('merge', all);
+    startRun(self, 'prepare', `${Math.round(1_638_400 * scale)}`, all);
+    const merges: Run[] = [];
+    for (let round = 0; round < ROUNDS; round++) merges.push(startRun(self, 'merge', all));
+    console.log(
+      `\nMerge of ${MERGED_SHARDS} shards, ${CALIBRATION_ROWS} calibration rows scored; median of ${ROUNDS}`,
+    );
+    reportRuns('all rows', merges);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function run(...options: readonly string[]): void {
-  const { status } = spawnSync(process.execPath, [self, ...options], { stdio: 'inherit' });
-  if (status !== 0) process.exitCode = 1;
-}
-
 async function measureShard(rows: number, count: number, index: number, folder: string): Promise<void> {
   const plan = await makePlan(rows, count);
   for await (const _ of generate(0, PORTION)); // makes the numbers that rows are taken from
-  const cpu = process.cpuUsage();
-  const start = performance.now();
-  const done = await writePass(rows, { index, count }, folder, plan);
-  const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const megabytes = process.resourceUsage().maxRSS / 1024;
-  const [file] = readdirSync(join(folder, 'pass-1')).map(
-    (name) => statSync(join(folder, 'pass-1', name)).size,
-  );
-  console.log(
-    `  shard ${index} of ${count} of ${rows} rows: ${done} rows in ${seconds.toFixed(1)} s, ${(done / seconds).toFixed(0)} rows/s, ${((1e6 * done) / (user + system)).toFixed(0)} a second of processor time, ${megabytes.toFixed(0)} MB resident at most, partial of ${(file! / 1e6).toFixed(0)} MB`,
-  );
+  await measureRun(() => writePass(rows, { index, count }, folder, plan), folder);
 }
 
 /** The statistics of one shard, as `calibrate --shard` writes them; resolves to its rows. */
@@ -120,7 +128,7 @@ async function writePass(
     head,
     totalRows: { train: rows, calibration: CALIBRATION_ROWS },
   });
-  const { blocks, samples } = partOfShard(rows, shard);
+  const { blocks, samples } = partOfShard(rows, CLASSES, shard);
   const identity = {
     ...shardIdentity(1, shard.index, stampOf(plan)),
     rowsDigest: digestOfShard(shard.index),
@@ -151,7 +159,8 @@ async function preparePartials(rows: number, count: number, folder: string): Pro
     await writePass(rows, shard, folder, plan);
     const recorder = new RowRecorder();
     const sets = (['train', 'calibration'] as const).map((key) => {
-      const { samples } = partOfShard(key === 'train' ? rows : CALIBRATION_ROWS, shard);
+      const { samples } =
+        key === 'train' ? partOfShard(rows, CLASSES, shard) : partOfShard(CALIBRATION_ROWS, 0, shard);
       return { key, set: generatedSet(key, samples.first, samples.end, recorder, digestOfShard(index)) };
     });
     const identity = shardIdentity(0, index, stampOf(plan));
@@ -160,18 +169,15 @@ async function preparePartials(rows: number, count: number, folder: string): Pro
 }
 
 async function measureMerge(folder: string): Promise<void> {
-  const start = performance.now();
   const head = join(folder, '.head.safetensors');
   const io = { stdout: { write: () => {} }, stderr: { write: () => {} }, env: {}, signal };
-  let merged = 0;
-  await mergeShards({ store: await openStore(folder), head }, io, async ({ data }) => {
-    merged = data.sets.train.rows;
-  });
-  const seconds = (performance.now() - start) / 1000;
-  const megabytes = process.resourceUsage().maxRSS / 1024;
-  console.log(
-    `\nMerge of 100 shards of ${merged} rows, ${CALIBRATION_ROWS} calibration rows scored: ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB resident at most`,
-  );
+  await measureRun(async () => {
+    let merged = 0;
+    await mergeShards({ store: await openStore(folder), head }, io, async ({ data }) => {
+      merged = data.sets.train.rows;
+    });
+    return merged;
+  }, folder);
 }
 
 async function makePlan(rows: number, shards: number): Promise<Plan> {

@@ -10,13 +10,20 @@ import { promisify } from 'node:util';
 const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'sinfo', 'squeue'];
 const PATH = `${process.env.PATH ?? ''}${delimiter}/usr/sbin`;
 
-/** Whether Slurm is installed (on Debian `apt install slurm-wlm munge`) and may be started: its daemons want root. */
-export const hasSlurm =
-  process.getuid?.() === 0 &&
-  PROGRAMS.every((program) => PATH.split(delimiter).some((folder) => existsSync(join(folder, program))));
+const missing = PROGRAMS.filter(
+  (program) => !PATH.split(delimiter).some((folder) => existsSync(join(folder, program))),
+);
+const isRoot = process.getuid?.() === 0;
 
-/** Why a test without it is skipped, for titles. */
-export const needsSlurm = 'needs slurm-wlm and munge of Debian, and root';
+/** Whether Slurm is installed (on Debian `apt install slurm-wlm munge`) and may be started: its daemons want root. */
+export const hasSlurm = isRoot && missing.length === 0;
+
+/** What a test needs of it, for titles, and what of that is not there. */
+export const needsSlurm = [
+  'needs slurm-wlm and munge of Debian, and root',
+  ...(missing.length > 0 ? [`there is no ${missing.join(', ')}`] : []),
+  ...(isRoot ? [] : ['this is not root']),
+].join('; ');
 
 /** A Slurm cluster of one machine. */
 export interface Slurm {

@@ -24,6 +24,11 @@ describe('from features, shards and a merge make the very files that one process
     }
   });
 
+  it.each([3, 16])('in %i, with so many classes that blocks are few', async (count) => {
+    const many = featureProblem(2500, 70);
+    expect(await calibrateInShards(many, count)).toEqual(await calibrateAtOnce(many));
+  });
+
   it('in more shards than there are blocks', async () => {
     const few = featureProblem(300);
     expect(await calibrateInShards(few, 5)).toEqual(await calibrateAtOnce(few));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hasRealData, needsData, realData } from '../../real-data.ts';
 import {
+  COLOURS,
   drawClassFolders,
   drawFolder,
   GREY,
@@ -51,6 +52,20 @@ describe('from images, shards and a merge make the very files that one process m
     expect(await calibrateInShards(own, 3)).toEqual(await calibrateAtOnce(own));
   });
 
+  it('with so many classes that statistics have larger blocks than batches', async () => {
+    const folder = newFolder();
+    const at = (name: string) => join(folder, name);
+    writeFileSync(at('model.onnx'), smallClassifier(40));
+    const names = Array.from({ length: 40 }, (_, index) => Object.keys(COLOURS)[index] ?? `none ${index}`);
+    writeFileSync(at('classes.txt'), names.join('\n'));
+    const swap = (option: string) => (option === problem.head[1] ? at('model.onnx') : option);
+    const own = withOptions(
+      { head: problem.head.map(swap), options: problem.options.map(swap) },
+      ...['--batch', '48', '--classes', at('classes.txt'), '--allow-missing-classes'],
+    );
+    expect(await calibrateInShards(own, 2)).toEqual(await calibrateAtOnce(own));
+  });
+
   it('with features kept between passes', async () => {
     const cache = join(newFolder(), 'cache');
     const own = withOptions(problem, '--method', 'vim');
@@ -64,6 +79,30 @@ describe('from images, shards and a merge make the very files that one process m
     await drawClassFolders(join(folder, 'more'), 50, 7);
     const own = withOptions(problem, '--train', join(folder, 'more'), '--method', 'energy');
     expect(await calibrateInShards(own, 4)).toEqual(await calibrateAtOnce(own));
+  });
+
+  it('and a shard with another model, preprocessing or batch size is refused at once', async () => {
+    const partials = join(newFolder(), 'partials');
+    await runShard(problem, partials, '0/3');
+    const model = smallClassifier();
+    const filters = Buffer.from(Float32Array.of(-0.5, -0.5, 1).buffer);
+    const at = Buffer.from(model).lastIndexOf(filters);
+    expect(at).toBeGreaterThan(0);
+    model[at + 2]! ^= 1; // of the last filter, which the head does not know of
+    const path = join(newFolder(), 'other.onnx');
+    writeFileSync(path, model);
+    const options = problem.options.map((option) => (option === problem.head[1] ? path : option));
+    await expect(runShard({ ...problem, options }, partials, '1/3')).rejects.toThrow(
+      /this shard is made with another head or model/,
+    );
+    for (const other of [
+      ['--batch', '48'],
+      ['--mean', '0.4,0.5,0.5'],
+    ]) {
+      await expect(runShard(withOptions(problem, ...other), partials, '1/3')).rejects.toThrow(
+        /this shard is made with other parameters \(method, classes, preprocessing, batch or device\)/,
+      );
+    }
   });
 
   it('and images of the other shards are not even read', async () => {

@@ -2,6 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeF
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '../../../shared/store/open-store.ts';
 import { type FakeS3, startFakeS3 } from '../../servers/fake-s3.ts';
 import {
   COLOURS,
@@ -12,7 +13,7 @@ import {
   WIDTH,
 } from '../commands/small-problem.ts';
 import { spawnCommand } from '../commands/spawn-command.ts';
-import { listBelow, newFolder, runWell } from '../run-command.ts';
+import { listBelow, newFolder, readError, runCommand, runWell } from '../run-command.ts';
 import {
   calibrateAtOnce,
   type DetectorFiles,
@@ -134,5 +135,21 @@ describe('partials in S3', () => {
     const out = join(newFolder(), 'detector');
     await runWell(['merge', 's3://bucket/run', ...problem.head, '--out', out], { env });
     expect(readDetector(out)).toEqual(await calibrateAtOnce(problem));
+  });
+
+  it('are written once, and named when one is missing or truncated', async () => {
+    const problem = featureProblem(300);
+    const env = { HIMPLOS_S3_ENDPOINT: server.endpoint };
+    const merge = ['merge', 's3://bucket/run', ...problem.head, '--out', join(newFolder(), 'detector')];
+    await runShard(problem, 's3://bucket/run', '0/2', { env });
+    const message = async () => readError(await runCommand(merge, { env })).message;
+    expect(await message()).toContain('1 of 2 shards have not delivered the rows: 1');
+    await runShard(problem, 's3://bucket/run', '1/2', { env });
+    expect(await runShard(problem, 's3://bucket/run', '1/2', { env })).toContain('nothing left to do');
+    const store = await openStore('s3://bucket/run', { endpoint: server.endpoint });
+    const key = 'pass-1/shard-00001-of-00002.safetensors';
+    const { body } = await store.get(key, { maxBytes: 2 ** 20 });
+    await store.put(key, body.subarray(0, body.length - 1));
+    expect(await message()).toContain(key);
   });
 });

@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { toolVersion } from '../../../calibrate/tool-version.ts';
 import { decodeNpy, encodeNpy } from '../../../shared/formats/npy.ts';
 import { newFolder, readError, runCommand } from '../run-command.ts';
 import {
@@ -111,6 +112,39 @@ describe('merge refuses, naming the shard,', () => {
     const partials = copyOf(whole);
     copyFileSync(join(await runAll(own, 3), ofPass(1)), join(partials, ofPass(1)));
     expect(await refusalOf(partials)).toMatch(new RegExp(`pass-1/shard-00001.* is foreign: ${message}`));
+  });
+
+  it('a shard with other labels', async () => {
+    const own = featureProblem(600);
+    const partials = await runAll(own, 3);
+    const labels = own.options[own.options.indexOf('--train') + 1]!.split(':')[1]!;
+    const { data, shape } = decodeNpy(readFileSync(labels));
+    writeFileSync(labels, encodeNpy({ dtype: 'I64', data: (data as BigInt64Array).toReversed(), shape }));
+    const other = await runAll(own, 3);
+    copyFileSync(join(other, ofRows(1)), join(partials, ofRows(1)));
+    expect(await refusalOf(partials, own.head)).toMatch(
+      /rows\/shard-00001.* is foreign: made from other data/,
+    );
+  });
+
+  it.each([ofPass, ofRows])('a shard of another version (%#)', async (keyOf) => {
+    const partials = copyOf(whole);
+    const bytes = readFileSync(join(partials, keyOf(1)));
+    const version = toolVersion.replace(/^\d/, '9');
+    const text = `toolVersion\\":\\"`;
+    const at = bytes.indexOf(`${text}${toolVersion}`);
+    expect(at).toBeGreaterThan(0);
+    bytes.write(version, at + text.length);
+    writeFileSync(join(partials, keyOf(1)), bytes);
+    expect(await refusalOf(partials)).toContain(
+      `${keyOf(1)} is foreign: made by himplos ${version}, expected ${toolVersion}`,
+    );
+  });
+
+  it('a shard beyond the last', async () => {
+    const partials = copyOf(whole);
+    copyFileSync(join(partials, ofPass(2)), join(partials, ofPass(3)));
+    expect(await refusalOf(partials)).toContain(`${ofPass(3)} is foreign`);
   });
 
   it('a shard with another head', async () => {

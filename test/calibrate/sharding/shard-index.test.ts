@@ -36,10 +36,10 @@ it.each([1, 127, 128, 2500, 100_000, 1_281_167])('shards of %i samples are all o
   for (const count of [1, 3, 16, 100]) {
     let [block, sample] = [0, 0];
     for (let index = 0; index < count; index++) {
-      const part = partOfShard(samples, { index, count });
+      const part = partOfShard(samples, 10, { index, count });
       expect([part.blocks.first, part.samples.first]).toEqual([block, sample]);
       [block, sample] = [part.blocks.end, part.samples.end];
     }
-    expect([block, sample]).toEqual([blockCount(samples), samples]);
+    expect([block, sample]).toEqual([blockCount(samples, 10), samples]);
   }
 });

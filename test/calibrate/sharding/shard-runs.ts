@@ -69,21 +69,20 @@ export function readDetector(folder: string): DetectorFiles {
 }
 
 const WIDTH = 12;
-const CLASSES = 4;
 
 /** Features of four classes in files: enough training rows for 20 blocks, held-out sets that overlap it a little. */
-export function featureProblem(rows = 2500): ShardedProblem {
+export function featureProblem(rows = 2500, classes = 4): ShardedProblem {
   const folder = newFolder();
   const normal = randomNormals(3);
-  const centres = Float32Array.from({ length: CLASSES * WIDTH }, () => 2 * normal());
+  const centres = Float32Array.from({ length: classes * WIDTH }, () => 2 * normal());
   const sample = (name: string, count: number, spread: number, first?: Float32Array) => {
     const features = Float32Array.from({ length: count * WIDTH }, (_, i) => {
-      const centre = centres[(Math.floor(i / WIDTH) % CLASSES) * WIDTH + (i % WIDTH)]!;
+      const centre = centres[(Math.floor(i / WIDTH) % classes) * WIDTH + (i % WIDTH)]!;
       return Math.max(0, Math.fround(spread * centre + normal()));
     });
     if (first !== undefined) features.set(first);
     writeBelow(folder, `${name}.npy`, encodeNpy(f32(features, count, WIDTH)));
-    const labels = BigInt64Array.from({ length: count }, (_, i) => BigInt(i % CLASSES));
+    const labels = BigInt64Array.from({ length: count }, (_, i) => BigInt(i % classes));
     writeBelow(folder, `${name}.labels.npy`, encodeNpy({ dtype: 'I64', data: labels, shape: [count] }));
     return features;
   };
@@ -97,8 +96,8 @@ export function featureProblem(rows = 2500): ShardedProblem {
     folder,
     'head.safetensors',
     encodeSafetensors({
-      weight: f32(centres, CLASSES, WIDTH),
-      bias: f32(new Float32Array(CLASSES), CLASSES),
+      weight: f32(centres, classes, WIDTH),
+      bias: f32(new Float32Array(classes), classes),
     }),
   );
   return {

@@ -4,13 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startFakeS3 } from '../../servers/fake-s3.ts';
-import { hasRadosGateway, startRadosGateway } from '../../servers/radosgw.ts';
+import { hasRadosGateway, needsRadosGateway, startRadosGateway } from '../../servers/radosgw.ts';
 import { hasSlurm, needsSlurm, type Slurm, startSlurm } from '../../servers/slurm.ts';
 import { newFolder, runWell } from '../run-command.ts';
 import { calibrateAtOnce, type DetectorFiles, featureProblem, readDetector } from './shard-runs.ts';
 
 const HIMPLOS = `${process.execPath} ${fileURLToPath(new URL('../../../calibrate/bin.ts', import.meta.url))}`;
 const problem = featureProblem(1000);
+
+// A skipped title is not in the output of a whole run.
+if (!hasSlurm) console.warn(`No array job is run: Slurm ${needsSlurm}`);
+if (!hasRadosGateway) console.warn(`No array job goes through a real S3 server: ${needsRadosGateway}`);
 
 describe.skipIf(!hasSlurm)(`on Slurm (${needsSlurm})`, () => {
   let slurm: Slurm;

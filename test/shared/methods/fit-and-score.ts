@@ -41,7 +41,7 @@ export async function fitInShards(detector: Detector, data: Data, cuts: readonly
     const results: Record<string, unknown> = {};
     for (const [name, statistic] of Object.entries(step.value)) {
       const source = data[statistic.over];
-      const count = blockCount(source.rows);
+      const count = blockCount(source.rows, head.classes);
       const ends = [...cuts.map((cut) => Math.floor(cut * count)), count];
       const merged = statistic.create({ head, totalRows: source.rows });
       for (let piece = ends.length - 1; piece >= 0; piece--) {
@@ -54,7 +54,7 @@ export async function fitInShards(detector: Detector, data: Data, cuts: readonly
           pass: 1,
           totalRows: source.rows,
           blocks,
-          openPass: () => portions(source, head.width, 50, blocks),
+          openPass: () => portions(source, head.width, 50, rowsOf(blocks, source.rows, head)),
         });
         const bytes = encodeSafetensors(reducers.get(statistic.key)!.save());
         merged.merge(decodeSafetensors(bytes).tensors);
@@ -95,17 +95,26 @@ export function logitsOf(head: Head, features: Float32Array, rows: number): Floa
   return logits;
 }
 
-/** The rows of a source (or of some of its blocks), `portion` at a time, through one buffer used again and again. */
+/** The rows in a run of blocks. */
+export function rowsOf(blocks: Range, totalRows: number, { classes }: Head): Range {
+  const perBlock = blockRows(totalRows, classes);
+  return { first: blocks.first * perBlock, end: Math.min(totalRows, blocks.end * perBlock) };
+}
+
+interface Range {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The rows of a source (or a range of them), `portion` at a time, through one buffer used again and again. */
 export async function* portions(
   { rows, features, labels }: LabelledFeatures,
   width: number,
   portion: number,
-  blocks?: { readonly first: number; readonly end: number },
+  { first, end }: Range = { first: 0, end: rows },
 ): AsyncGenerator<SourceRows> {
-  const perBlock = blocks === undefined ? 0 : blockRows(rows);
-  const end = blocks === undefined ? rows : Math.min(rows, blocks.end * perBlock);
   const buffer = new Float32Array(portion * width);
-  for (let row = blocks === undefined ? 0 : blocks.first * perBlock; row < end; row += portion) {
+  for (let row = first; row < end; row += portion) {
     const count = Math.min(portion, end - row);
     buffer.fill(Number.NaN).set(features.subarray(row * width, (row + count) * width));
     yield { rows: count, firstRow: row, features: buffer, labels: labels.subarray(row, row + count) };

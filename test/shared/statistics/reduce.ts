@@ -7,7 +7,7 @@ import {
   type StatisticResults,
 } from '../../../shared/statistics/contract.ts';
 import { reduceRows } from '../../../shared/statistics/reduce-rows.ts';
-import { portions } from '../methods/fit-and-score.ts';
+import { portions, rowsOf } from '../methods/fit-and-score.ts';
 import type { LabelledFeatures } from '../methods/sample-problem.ts';
 
 /**
@@ -23,7 +23,9 @@ export async function reduce<R>(
   const totalRows = source.rows;
   const merged = statistic.create({ head, totalRows });
   for (let shard = shards - 1; shard >= 0; shard--) {
-    const [first, end] = [shard, shard + 1].map((i) => Math.floor((i * blockCount(totalRows)) / shards));
+    const [first, end] = [shard, shard + 1].map((i) =>
+      Math.floor((i * blockCount(totalRows, head.classes)) / shards),
+    );
     const blocks = { first: first!, end: end! };
     const { reducers, failures } = await reduceRows({
       statistics: [statistic],
@@ -32,7 +34,7 @@ export async function reduce<R>(
       pass: 1,
       totalRows,
       blocks,
-      openPass: () => portions(source, head.width, 61, blocks),
+      openPass: () => portions(source, head.width, 61, rowsOf(blocks, totalRows, head)),
     });
     for (const error of failures.values()) throw error;
     merged.merge(decodeSafetensors(encodeSafetensors(reducers.get(statistic.key)!.save())).tensors);

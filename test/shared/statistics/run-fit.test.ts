@@ -153,7 +153,7 @@ describe('rows on their way to reducers', () => {
       }),
       { ...options(), openPass: () => portions(train, head.width, portion) },
     );
-    expect(blockRows(700)).toBe(BATCH_ROWS);
+    expect(blockRows(700, head.classes)).toBe(BATCH_ROWS);
     expect(seen).toEqual(
       [0, 1, 2, 3, 4, 5].flatMap((block) => [
         `${block * 128}+${Math.min(128, 700 - block * 128)}`,

@@ -160,7 +160,7 @@ async function reduce<R>(statistic: Statistic<R>, ofHead: Head, source: Labelled
     openPass: () => portions(source, ofHead.width, 77),
   });
   for (const error of failures.values()) throw error;
-  expect(blockCount(source.rows)).toBeGreaterThan(1);
+  expect(blockCount(source.rows, ofHead.classes)).toBeGreaterThan(1);
   return reducers.get(statistic.key)!.result() as R;
 }
 

@@ -86,8 +86,38 @@ describe('sum tree', () => {
       dense.endBlock(block);
       marked.endBlock(block);
     }
-    expect(marked.save()).toEqual(dense.save());
     expect(marked.total()).toEqual(dense.total());
+    const copy = new SumTree(4 * LENGTH, blocks, 4);
+    copy.merge(marked.save());
+    expect(copy.save()).toEqual(marked.save());
+    expect(copy.total()).toEqual(dense.total());
+  });
+
+  it('saves one sum of everything, whatever the number of blocks', () => {
+    for (const blocks of [1, 2, 3, 5, 79]) {
+      const saved = sumOf([...Array(blocks).keys()], blockValues(blocks)).save();
+      expect(Object.keys(saved)).toEqual([`sum.${Math.ceil(Math.log2(blocks))}.0`]);
+    }
+  });
+
+  it('saves only the parts that were added to, and refuses a list of parts that fits no sums', () => {
+    const tree = new SumTree(4 * LENGTH, 3, 4);
+    tree.mark(2);
+    tree.leaf.set(blockValues(1)[0]!, 2 * LENGTH);
+    tree.endBlock(1);
+    const { 'sum.0.1': sum, 'parts.0.1': parts } = tree.save();
+    expect(sum).toEqual({ dtype: 'F64', shape: [LENGTH], data: blockValues(1)[0] });
+    expect(parts).toEqual({ dtype: 'I32', shape: [1], data: Int32Array.of(2) });
+    for (const foreign of [[4], [-1], [], [1, 2], [2, 2]]) {
+      const data = Int32Array.from(foreign);
+      const length = foreign.length === 2 ? 2 * LENGTH : LENGTH;
+      const saved = {
+        'sum.0.1': { dtype: 'F64', shape: [length], data: new Float64Array(length) },
+        'parts.0.1': { dtype: 'I32', shape: [data.length], data },
+      } as const;
+      if (`${foreign}` === '1,2') expect(() => new SumTree(4 * LENGTH, 3, 4).merge(saved)).not.toThrow();
+      else expect(() => new SumTree(4 * LENGTH, 3, 4).merge(saved)).toThrow(/partial sums: expected/);
+    }
   });
 
   it('begins each block with zeros', () => {

@@ -55,7 +55,14 @@ export interface CallOptions {
 
 export interface GetOptions extends CallOptions {
   readonly maxBytes: number;
+  /**
+   * Told whenever more bytes have arrived, by a reader that can: `body` is where the whole object will be, and so many
+   * of its bytes are there. Nothing about them is certain yet. Must not throw.
+   */
+  readonly onPart?: OnPart;
 }
+
+export type OnPart = (body: Uint8Array, arrived: number) => void;
 
 export interface PutOptions extends CallOptions {
   /** Only if there is no object of this key. */

@@ -1,11 +1,8 @@
 import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
-import { channelKey, versionKey } from '../../shared/store/version-keys.ts';
+import { channelKey, MAX_CHANNEL_BYTES, versionKey } from '../../shared/store/version-keys.ts';
 
 /** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
 export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
-
-/** Some ten thousand promotions. */
-const MAX_CHANNEL_BYTES = 4 * 1024 * 1024;
 
 interface EarlyRequest {
   readonly object: Promise<StoredObject>;
@@ -16,8 +13,8 @@ interface EarlyRequest {
 
 /**
  * A reader that has already asked for what a function reads first: the channel, and then the detector that it seems to
- * name. Nothing is trusted here, only fetched: whoever reads an object decides about it, and a detector that nobody
- * asks for is dropped. Each is handed out once; later reads go to the store.
+ * name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
+ * first read of anything else drops what is left, and goes to the store as all later ones do.
  */
 export function readAhead(
   reader: ObjectReader,
@@ -55,7 +52,11 @@ export function readAhead(
     address: reader.address,
     get: (key, options) => {
       const started = early.get(key);
-      if (started === undefined) return reader.get(key, options);
+      if (started === undefined) {
+        for (const { abort } of early.values()) abort.abort();
+        early.clear();
+        return reader.get(key, options);
+      }
       early.delete(key);
       const { signal } = options;
       const stop = () => started.abort.abort(signal?.reason);

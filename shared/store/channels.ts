@@ -7,12 +7,11 @@ import {
   type ChannelDocument,
   decodeChannel,
   encodeChannel,
-  MAX_CHANNEL_BYTES,
 } from './channel-document.ts';
 import { requireName } from './keys.ts';
 import type { CallOptions, ObjectReader, ObjectStore, StoredObject } from './object-store.ts';
 import { pinVersion } from './pins.ts';
-import { channelKey, versionKey } from './version-keys.ts';
+import { channelKey, MAX_CHANNEL_BYTES, versionKey } from './version-keys.ts';
 import { openVersion } from './versions.ts';
 
 /** A channel as it was read; changing it succeeds only while it is still in this state. */

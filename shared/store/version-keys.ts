@@ -26,6 +26,9 @@ export function versionFolder(detector: string, version: string): string {
   return `${detector}/versions/${version}/`;
 }
 
+/** Bound on a channel's document: some ten thousand changes. */
+export const MAX_CHANNEL_BYTES = 4 * 1024 * 1024;
+
 /** Key of a channel's document. Throws `bad-input` for names that cannot be ones. */
 export function channelKey({
   detector,

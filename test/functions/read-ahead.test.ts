@@ -55,6 +55,19 @@ it('takes no name for granted: whatever else the channel holds leads nowhere', a
   }
 });
 
+it('drops what nobody wants once something else is read', async () => {
+  const { reader, asked, signals } = openReader({
+    [CHANNEL]: JSON.stringify({ version: VERSION }),
+    other: '1',
+  });
+  const ahead = readAhead(reader, ADDRESS);
+  await settled();
+  expect(textOf(await ahead.get('other', OPTIONS))).toBe('1');
+  expect(signals[1]!.aborted).toBe(true);
+  await ahead.get(CHANNEL, OPTIONS);
+  expect(asked).toEqual([CHANNEL, DETECTOR, 'other', CHANNEL]);
+});
+
 it('shows a failure to who reads, and asks the store the next time', async () => {
   const failure = new HimplosError('unavailable', 'down');
   const { reader, asked } = openReader({ [CHANNEL]: failure });

@@ -1,10 +1,11 @@
-import { decodeDetectorDocument } from '../../shared/artifact/detector.ts';
+import { decodeDetectorPreamble } from '../../shared/artifact/detector.ts';
 import type { DetectorDocument } from '../../shared/artifact/detector-document.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { safetensorsDataOffset } from '../../shared/formats/safetensors.ts';
 import { listChannels, readChannel } from '../../shared/store/channels.ts';
 import type { CallOptions, ObjectStore } from '../../shared/store/object-store.ts';
-import { listVersions, versionKey } from '../../shared/store/versions.ts';
+import { versionKey } from '../../shared/store/version-keys.ts';
+import { listVersions } from '../../shared/store/versions.ts';
 
 /** A version as a list shows it. */
 export interface VersionSummary {
@@ -71,7 +72,7 @@ async function readDocument(
     const first = await store.getRange(key, 0, Math.min(FIRST_BYTES, total), options);
     const headerBytes = safetensorsDataOffset(first, total);
     const header = headerBytes <= first.length ? first : await store.getRange(key, 0, headerBytes, options);
-    return await decodeDetectorDocument(header, total);
+    return (await decodeDetectorPreamble(header, total)).document;
   } catch (error) {
     const isDamage =
       error instanceof HimplosError &&

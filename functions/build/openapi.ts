@@ -39,7 +39,7 @@ export function openapiDocument(version: string): object {
             content: Object.fromEntries(
               MEDIA_TYPES.map((type) => [
                 type,
-                type === 'application/json' ? { schema: ref('ScoreRequest') } : { schema: {} },
+                { schema: type === 'application/json' ? ref('ScoreRequest') : BODIES[type] },
               ]),
             ),
           },
@@ -95,6 +95,14 @@ export function openapiDocument(version: string): object {
 type Schema = Readonly<Record<string, unknown>>;
 
 const TEXT = { type: 'string' };
+/** The smallest number that rounds to infinity in float32. */
+const OVERFLOW = 2 ** 128 - 2 ** 103;
+/** Bodies of other kinds than JSON. */
+const BODIES = {
+  'application/octet-stream': binary('little-endian float32, row-major, or a .npy file'),
+  'application/x-npy': binary('float32 or float64, [N, width] or [width]'),
+  'application/x-safetensors': binary('a tensor `features`, or the only one: as for .npy'),
+} as const;
 const NUMBER = { type: 'number' };
 const COUNT = { type: 'integer', minimum: 0 };
 const VERSION = { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of detector.safetensors' };
@@ -102,14 +110,29 @@ const VERSION = { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-2
 const NAME = { name: 'name', in: 'path', required: true, schema: TEXT, description: 'the detector' };
 
 const SCHEMAS: Readonly<Record<string, Schema>> = {
-  Sample: { type: 'array', items: NUMBER, minItems: 1, description: 'penultimate features of one sample' },
-  Samples: { type: 'array', items: ref('Sample'), minItems: 1, description: `at most ${MAX_ROWS}` },
+  Feature: {
+    ...NUMBER,
+    exclusiveMinimum: -OVERFLOW,
+    exclusiveMaximum: OVERFLOW,
+    description: 'what float32 can hold',
+  },
+  Sample: {
+    type: 'array',
+    items: ref('Feature'),
+    minItems: 1,
+    description: 'penultimate features of one sample',
+  },
+  Samples: { type: 'array', items: ref('Sample'), minItems: 1, maxItems: MAX_ROWS },
   ScoreRequest: {
     type: 'object',
     additionalProperties: false,
     properties: {
       features: { oneOf: [ref('Sample'), ref('Samples')] },
-      features_base64: { type: 'string', description: 'little-endian float32, row-major, in base64' },
+      features_base64: {
+        type: 'string',
+        format: 'features-base64',
+        description: 'little-endian float32, row-major, in base64',
+      },
       detail: { enum: ['full', 'none'] },
       fdr: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
     },
@@ -193,7 +216,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
             datatype: { enum: ['FP32', 'FP64'] },
             shape: { type: 'array', items: COUNT, minItems: 1, maxItems: 2, description: '[N, width]' },
             parameters: { type: 'object', properties: { binary_data_size: COUNT } },
-            data: { type: 'array', description: 'N × width numbers, flat or nested' },
+            data: {
+              description: 'N × width numbers, flat or nested',
+              anyOf: [{ type: 'array', items: ref('Feature'), minItems: 1 }, ref('Samples')],
+            },
           },
           required: ['name', 'datatype', 'shape'],
         },
@@ -278,6 +304,10 @@ function query(parameter: string, schema: Schema, description: string): object {
 
 function name(): object {
   return { $ref: '#/components/parameters/Name' };
+}
+
+function binary(description: string): Schema {
+  return { type: 'string', format: 'binary', description };
 }
 
 function object(properties: Readonly<Record<string, Schema>>, required = Object.keys(properties)): Schema {

@@ -5,7 +5,8 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { createApp } from '../http/app.ts';
 import { createNodeServer } from '../http/node-server.ts';
-import { cache, configuration } from './serving.ts';
+import { cache } from './serving.ts';
+import { configuration } from './store.ts';
 
 const app = createApp({
   model: configuration.detector,

@@ -4,7 +4,8 @@ import { loadManifest } from '../../shared/artifact/load-detector.ts';
 import { type ManifestEntry, manifestEntry, verifyFile } from '../../shared/artifact/manifest.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
-import { openVersion, versionKey } from '../../shared/store/versions.ts';
+import { versionKey } from '../../shared/store/version-keys.ts';
+import { openVersion } from '../../shared/store/versions.ts';
 import type { LoadImages } from '../runtime/load-serving.ts';
 
 /** 2 GiB, the most that protobuf allows. */

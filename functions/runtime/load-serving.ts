@@ -1,18 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { badArtifact } from '../../shared/artifact/bad-artifact.ts';
-import { type DetectorContents, decodeDetector } from '../../shared/artifact/detector.ts';
+import {
+  type DetectorContents,
+  type DetectorPreamble,
+  decodeDetector,
+  decodeDetectorPreamble,
+} from '../../shared/artifact/detector.ts';
 import { sha256Hex } from '../../shared/artifact/digest.ts';
 import { HimplosError } from '../../shared/errors.ts';
+import { safetensorsDataOffset } from '../../shared/formats/safetensors.ts';
 import type { KernelModule } from '../../shared/kernel/kernel-module.ts';
 import { prepareScorer } from '../../shared/kernel/prepare-scorer.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
 import type { ChannelState } from '../../shared/store/channels.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
-import { versionKey } from '../../shared/store/versions.ts';
+import { versionKey } from '../../shared/store/version-keys.ts';
 import type { ImageModel, ServingDetector } from '../http/service.ts';
+import { MAX_DETECTOR_BYTES } from './read-ahead.ts';
 
-/** Banks of training features have no place in a function; a head of 32,768 × 2,048 with prototypes still fits. */
-const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
 const ATTEMPTS = 3;
 const LONGEST_PAUSE_MS = 200;
 
@@ -82,12 +87,29 @@ async function fetchDetector(
   signal: AbortSignal,
 ): Promise<DetectorContents> {
   const key = versionKey(detector, version, 'detector.safetensors');
-  const { body, sha256 } = await store.get(key, { maxBytes: MAX_DETECTOR_BYTES, signal });
+  const begun: { memory?: ArrayBufferLike; preamble?: Promise<DetectorPreamble | undefined> } = {};
+  // What stands before the tensors is read while they arrive; what is wrong with it shows once all is there.
+  const onPart = (body: Uint8Array, arrived: number) => {
+    if (begun.memory === body.buffer || !hasPreamble(body, arrived)) return;
+    const preamble = decodeDetectorPreamble(body.subarray(0, arrived), body.length, { isVerified: true });
+    begun.memory = body.buffer;
+    begun.preamble = preamble.catch(() => undefined);
+  };
+  const { body, sha256 } = await store.get(key, { maxBytes: MAX_DETECTOR_BYTES, signal, onPart });
   const digest = sha256 ?? (await sha256Hex(body));
   if (digest !== version) {
     throw badArtifact(
       `${store.address}/${key}: expected SHA-256 ${version.slice(0, 12)}…, got ${digest.slice(0, 12)}…`,
     );
   }
-  return decodeDetector(body, { isVerified: true });
+  const preamble = begun.memory === body.buffer ? await begun.preamble : undefined;
+  return decodeDetector(body, { isVerified: true, begun: preamble });
+}
+
+function hasPreamble(body: Uint8Array, arrived: number): boolean {
+  try {
+    return arrived >= safetensorsDataOffset(body.subarray(0, arrived), body.length);
+  } catch {
+    return false;
+  }
 }

@@ -2,10 +2,11 @@ import { HimplosError } from '../errors.ts';
 import { canonicalJson, type Json } from '../formats/canonical-json.ts';
 import { tensorBytes } from '../formats/element-types.ts';
 import {
-  decodeSafetensors,
   encodeSafetensors,
   encodeSafetensorsHeader,
   parseSafetensorsHeader,
+  type SafetensorsEntry,
+  viewTensors,
 } from '../formats/safetensors.ts';
 import type { Head } from '../methods/contract.ts';
 import { f32, f64, type Tensors } from '../tensor.ts';
@@ -73,18 +74,17 @@ export async function encodeDetector(parts: {
  * `loadDetector`). Throws `bad-artifact`.
  * @param isVerified the caller has found the SHA-256 of all bytes to be the version it wants. What reads
  * all bytes again (digests, finite numbers: 60 ms of a cold start at 16.6 MB) was checked when they were written.
+ * @param begun what {@link decodeDetectorPreamble} has made of the same bytes
  */
 export async function decodeDetector(
   bytes: Uint8Array,
-  { isVerified = false }: { readonly isVerified?: boolean } = {},
+  {
+    isVerified = false,
+    begun,
+  }: { readonly isVerified?: boolean; readonly begun?: DetectorPreamble | undefined } = {},
 ): Promise<DetectorContents> {
-  const { tensors: stored, metadata } = asArtifact(() => decodeSafetensors(bytes));
-  const document = await readDocument(metadata, isVerified);
-  // The writer is deterministic, so the header must be the very bytes it would write for this document.
-  const { header } = encodeSafetensorsHeader(document.tensors, metadata);
-  if (header.length > bytes.length || header.some((byte, i) => byte !== bytes[i])) {
-    throw badArtifact('its header does not follow from its document');
-  }
+  const { entries, document } = begun ?? (await decodeDetectorPreamble(bytes, bytes.length, { isVerified }));
+  const stored = viewTensors(bytes, entries);
   checkDetectorTensors(document, stored, { skipsValues: isVerified });
   const { classes, width } = document;
   const head: Head = {
@@ -106,15 +106,29 @@ export async function decodeDetector(
   };
 }
 
+/** What stands before the tensors. */
+export interface DetectorPreamble {
+  readonly document: DetectorDocument;
+  readonly entries: readonly SafetensorsEntry[];
+}
+
 /**
- * The document alone, from the first bytes of a file of `fileBytes` (at least up to its `safetensorsDataOffset`): what
- * lists of versions show, without reading banks of features. Throws `bad-artifact`.
+ * Reads what stands before the tensors, from the first bytes of a file of `fileBytes` (at least up to its
+ * `safetensorsDataOffset`): what lists of versions show, without reading banks of features. Throws `bad-artifact`.
  */
-export async function decodeDetectorDocument(
+export async function decodeDetectorPreamble(
   bytes: Uint8Array,
   fileBytes: number,
-): Promise<DetectorDocument> {
-  return readDocument(asArtifact(() => parseSafetensorsHeader(bytes, fileBytes)).metadata);
+  { isVerified = false }: { readonly isVerified?: boolean } = {},
+): Promise<DetectorPreamble> {
+  const { entries, metadata } = asArtifact(() => parseSafetensorsHeader(bytes, fileBytes));
+  const document = await readDocument(metadata, isVerified);
+  // The writer is deterministic, so the header must be the very bytes it would write for this document.
+  const { header } = encodeSafetensorsHeader(document.tensors, metadata);
+  if (header.length > bytes.length || header.some((byte, i) => byte !== bytes[i])) {
+    throw badArtifact('its header does not follow from its document');
+  }
+  return { document, entries };
 }
 
 /** A detector's identity: the SHA-256 of detector.safetensors, as 64 hexadecimal digits. */
@@ -140,7 +154,7 @@ async function makeMetadata(document: DetectorDocument): Promise<Record<string, 
 
 async function readDocument(
   metadata: Readonly<Record<string, string>>,
-  isVerified = false,
+  isVerified: boolean,
 ): Promise<DetectorDocument> {
   const { [DOCUMENT]: text, [DOCUMENT_DIGEST]: digest, ...others } = metadata;
   if (text === undefined || digest === undefined || Object.keys(others).length > 0) {

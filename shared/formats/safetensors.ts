@@ -71,11 +71,16 @@ export function decodeSafetensors(bytes: Uint8Array): {
   readonly metadata: Readonly<Record<string, string>>;
 } {
   const { entries, metadata } = parseSafetensorsHeader(bytes);
+  return { tensors: viewTensors(bytes, entries), metadata };
+}
+
+/** The tensors of a whole file whose header has been read: views on `bytes` where alignment allows, otherwise copies. */
+export function viewTensors(bytes: Uint8Array, entries: readonly SafetensorsEntry[]): Tensors {
   const tensors = entries.map(({ name, dtype, shape, begin, end }): [string, Tensor] => [
     name,
     viewTensor(dtype, shape, bytes.subarray(begin, end)),
   ]);
-  return { tensors: Object.fromEntries(tensors), metadata };
+  return Object.fromEntries(tensors);
 }
 
 /**

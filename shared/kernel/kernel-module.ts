@@ -36,6 +36,7 @@ interface KernelExports {
   computeLogits(rows: number): void;
   certifyArgmax(rows: number): void;
   certifyLogits(rows: number): void;
+  sparseLogits(rows: number): void;
   shapeLogits(rows: number, clip: number, hasLogits: number): void;
   cosine(row: number): number;
   scaleShaped(row: number, scale: number): void;
@@ -138,5 +139,8 @@ export function loadFeatures(
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
 }

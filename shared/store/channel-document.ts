@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { HimplosError } from '../errors.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
 import { parseStrictJson } from '../formats/strict-json.ts';
+import { MAX_CHANNEL_BYTES } from './version-keys.ts';
 
 /** Where a channel points, and everywhere it has pointed: the content of `<channel>.json`. */
 export interface ChannelDocument {
@@ -36,9 +37,6 @@ export interface ChannelChange {
   /** Whether quality gates were overridden. */
   readonly isForced: boolean;
 }
-
-/** Some ten thousand changes. */
-export const MAX_CHANNEL_BYTES = 4 * 1024 * 1024;
 
 /** The document after one more change. Throws `too-large` when the history would no longer fit. */
 export function encodeChannel(history: readonly ChannelChange[]): Uint8Array {

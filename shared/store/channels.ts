@@ -7,12 +7,12 @@ import {
   type ChannelDocument,
   decodeChannel,
   encodeChannel,
-  MAX_CHANNEL_BYTES,
 } from './channel-document.ts';
 import { requireName } from './keys.ts';
 import type { CallOptions, ObjectReader, ObjectStore, StoredObject } from './object-store.ts';
 import { pinVersion } from './pins.ts';
-import { openVersion, versionKey } from './versions.ts';
+import { channelKey, MAX_CHANNEL_BYTES, versionKey } from './version-keys.ts';
+import { openVersion } from './versions.ts';
 
 /** A channel as it was read; changing it succeeds only while it is still in this state. */
 export interface ChannelState {
@@ -195,12 +195,6 @@ function lostRace(
     hint: 'look at it with himplos versions, then decide anew',
     cause,
   });
-}
-
-function channelKey({ detector, channel }: ChannelAddress): string {
-  requireName('detector', detector);
-  requireName('channel', channel);
-  return `${detector}/channels/${channel}.json`;
 }
 
 function parse(store: ObjectReader, key: string, { body, etag }: StoredObject): ChannelState {

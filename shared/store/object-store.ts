@@ -55,6 +55,11 @@ export interface CallOptions {
 
 export interface GetOptions extends CallOptions {
   readonly maxBytes: number;
+  /**
+   * Told whenever more bytes have arrived, by a reader that can: `body` is where the whole object will be, and so many
+   * of its bytes are there. Nothing about them is certain yet. Must not throw.
+   */
+  readonly onPart?: OnPart;
 }
 
 export interface OpenOptions extends CallOptions {
@@ -64,6 +69,8 @@ export interface OpenOptions extends CallOptions {
    */
   readonly reusesChunks?: boolean;
 }
+
+export type OnPart = (body: Uint8Array, arrived: number) => void;
 
 export interface PutOptions extends CallOptions {
   /** Only if there is no object of this key. */

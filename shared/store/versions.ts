@@ -21,6 +21,7 @@ import type {
 } from './object-store.ts';
 import { requireUnclaimed } from './pins.ts';
 import { verifiedBody } from './verified-body.ts';
+import { versionFolder, versionKey } from './version-keys.ts';
 
 /** What a store holds of one version. */
 export interface ListedVersion {
@@ -176,29 +177,6 @@ export async function deleteVersion(
   for await (const { key } of store.list(versionFolder(detector, version), options)) {
     await store.delete(key, options);
   }
-}
-
-/** Key of a file of a version. Throws `bad-input` for a name or version that cannot be one. */
-export function versionKey(
-  detector: string,
-  version: string,
-  file: ArtifactFile | typeof MANIFEST_FILE,
-): string {
-  return `${versionFolder(detector, version)}${file}`;
-}
-
-function versionFolder(detector: string, version: string): string {
-  requireName('detector', detector);
-  if (!isSha256Hex(version)) {
-    throw new HimplosError(
-      'bad-input',
-      `version ${JSON.stringify(version.slice(0, 80))}: expected 64 hexadecimal digits`,
-      {
-        hint: 'himplos versions lists them',
-      },
-    );
-  }
-  return `${detector}/versions/${version}/`;
 }
 
 async function findAbsent(

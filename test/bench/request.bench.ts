@@ -2,21 +2,18 @@
  * Whole requests to the built embeddings function in this process, event in, response out, at 2048 × 1000: p50 and p99
  * of 2,000, by kind of body. The artifact comes from an S3 server on loopback.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildEmbeddings } from '../../functions/build/functions.ts';
 import { functionUrlEvent } from '../functions/events.ts';
 import { environmentOf, makeDetector, publish, storeOf } from '../functions/published.ts';
+import { unpack } from '../functions/unpacked.ts';
 import { startFakeS3 } from '../servers/fake-s3.ts';
 
 const [CLASSES, WIDTH, REQUESTS, WARM_UP] = [1000, 2048, 2000, 500];
 
-const taskRoot = await mkdtemp(join(tmpdir(), 'himplos-bench-'));
+const { taskRoot, remove } = await unpack('embeddings');
 const s3 = await startFakeS3();
 try {
-  await writeFile(join(taskRoot, 'index.js'), (await buildEmbeddings()).code);
   const made = await makeDetector(CLASSES, WIDTH);
   await publish(storeOf(s3), made);
   Object.assign(process.env, environmentOf(s3));
@@ -54,5 +51,5 @@ try {
   process.stdout.write(`whole requests at ${WIDTH} × ${CLASSES}\n${lines.join('\n')}\n`);
 } finally {
   await s3.close();
-  await rm(taskRoot, { recursive: true, force: true });
+  remove();
 }

@@ -13,7 +13,7 @@ import { encodeDetector } from '../../shared/artifact/detector.ts';
 import { ARTIFACT_FILES, MANIFEST_FILE } from '../../shared/artifact/manifest.ts';
 import { writeArtifactFolder } from '../../shared/store/artifact-folder.ts';
 import { openS3Store } from '../../shared/store/s3-store.ts';
-import { versionKey } from '../../shared/store/versions.ts';
+import { versionKey } from '../../shared/store/version-keys.ts';
 import { startFakeS3Process } from '../servers/fake-s3-process.ts';
 import { smallDetector } from '../shared/artifact/small-detector.ts';
 import { report, timeInTurn } from './measure.ts';

@@ -1,24 +1,20 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { buildEmbeddings } from '../../functions/build/functions.ts';
 import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
 import { type LambdaHost, startLambda } from '../servers/lambda-runtime-api.ts';
+import { unpack } from './unpacked.ts';
 
 /** The built function, unpacked in a folder of its own. */
 export interface UnpackedFunction {
   start(environment: Readonly<Record<string, string>>): Promise<LambdaHost>;
-  remove(): Promise<void>;
+  remove(): void;
 }
 
 /** Builds and unpacks functions/embeddings. */
 export async function unpackEmbeddings(): Promise<UnpackedFunction> {
-  const taskRoot = await mkdtemp(join(tmpdir(), 'himplos-function-'));
-  await writeFile(join(taskRoot, 'index.js'), (await buildEmbeddings()).code);
+  const { taskRoot, remove } = await unpack('embeddings');
   return {
     start: (environment) => startLambda({ taskRoot, handler: 'index.handler', environment }),
-    remove: () => rm(taskRoot, { recursive: true, force: true }),
+    remove,
   };
 }
 

@@ -1,9 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildEmbeddings } from '../../functions/build/functions.ts';
 import { encodeNpy } from '../../shared/formats/npy.ts';
 import { encodeSafetensors } from '../../shared/formats/safetensors.ts';
 import { prepareTwin } from '../../shared/kernel/prepare-scorer.ts';
@@ -14,10 +10,11 @@ import { type FakeS3, startFakeS3 } from '../servers/fake-s3.ts';
 import { type LambdaHost, startLambda } from '../servers/lambda-runtime-api.ts';
 import { functionUrlEvent, httpApiEvent } from './events.ts';
 import { environmentOf, type MadeDetector, makeDetector, publish, storeOf } from './published.ts';
+import { unpack } from './unpacked.ts';
 
 const [CLASSES, WIDTH, ROWS] = [10, 64, 5];
 
-/** AWS's own client has native code and takes minutes to build: CI does, and says where it is. */
+/** AWS's own client has native code that takes a minute to compile: test/peers/check_ric.sh does, and says where it is. */
 const ric = process.env.HIMPLOS_RIC;
 const clients: [string, readonly string[] | undefined][] = [
   ["the project's own runtime client", undefined],
@@ -29,7 +26,7 @@ describe.each(clients)('the built embeddings function, run by %s', (_client, cli
     it.skip('is not run', () => undefined);
     return;
   }
-  let taskRoot: string;
+  let unpacked: Awaited<ReturnType<typeof unpack>>;
   let s3: FakeS3;
   let host: LambdaHost;
   let made: MadeDetector;
@@ -38,8 +35,7 @@ describe.each(clients)('the built embeddings function, run by %s', (_client, cli
   let features: Float32Array;
 
   beforeAll(async () => {
-    taskRoot = await mkdtemp(join(tmpdir(), 'himplos-function-'));
-    await writeFile(join(taskRoot, 'index.js'), (await buildEmbeddings()).code);
+    unpacked = await unpack('embeddings');
     s3 = await startFakeS3();
     made = await makeDetector(CLASSES, WIDTH);
     version = await publish(storeOf(s3), made);
@@ -47,7 +43,7 @@ describe.each(clients)('the built embeddings function, run by %s', (_client, cli
     expected = allocateScores(ROWS);
     prepareTwin(made.fitted).score(features, ROWS, expected);
     host = await startLambda({
-      taskRoot,
+      taskRoot: unpacked.taskRoot,
       handler: 'index.handler',
       environment: environmentOf(s3),
       ...(client !== undefined && { client }),
@@ -56,7 +52,7 @@ describe.each(clients)('the built embeddings function, run by %s', (_client, cli
   afterAll(async () => {
     await host?.stop();
     await s3?.close();
-    await rm(taskRoot, { recursive: true, force: true });
+    unpacked?.remove();
   });
 
   const rowsOf = () =>
@@ -253,6 +249,21 @@ describe.each(clients)('the built embeddings function, run by %s', (_client, cli
     expect(metrics.filter((line) => line.ColdStarts === 1)).toHaveLength(1);
     expect(metrics.some((line) => line.Samples === ROWS && line.artifact_version === version)).toBe(true);
     expect(metrics.every((line) => line.detector === 'birds' && line.Requests === 1)).toBe(true);
+    for (const line of metrics.filter(({ Samples }) => Samples !== undefined)) {
+      const tenths = Object.entries(line).filter(([name]) => /^ScoreTenth([1-9]|10)$/.test(name));
+      expect(tenths.reduce((total, [, count]) => total + Number(count), 0)).toBe(line.Samples);
+      expect(line.OodShare).toSatisfy((share: number) => share >= 0 && share <= 100);
+      expect(line.ArtifactAge).toSatisfy((seconds: number) => seconds >= 0 && seconds < 3600);
+      for (const stage of ['Latency', 'Latency_score']) expect(line[stage]).toBeTypeOf('number');
+    }
+    const scored = metrics.find((line) => line.Samples === ROWS)!;
+    const decided = [...expected.score].filter((score) => score < made.gamma).length;
+    expect(scored.OodShare).toBeCloseTo((100 * decided) / ROWS, 6);
+    for (const stage of ['acquire', 'parse', 'respond']) {
+      expect(metrics.some((line) => typeof line[`Latency_${stage}`] === 'number')).toBe(true);
+    }
+    expect(metrics.some((line) => line.Refusals === 1)).toBe(true);
+    expect(metrics.every((line) => line.Failures === undefined)).toBe(true);
     for (const value of features.filter((x) => x > 0).subarray(0, 20)) {
       expect(host.logs()).not.toContain(String(value));
     }

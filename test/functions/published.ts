@@ -7,7 +7,7 @@ import { promote, readChannel } from '../../shared/store/channels.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
 import { openS3Store } from '../../shared/store/s3-store.ts';
 import { writeVersion } from '../../shared/store/versions.ts';
-import type { FakeS3 } from '../servers/fake-s3.ts';
+import type { FakeS3Process } from '../servers/fake-s3-process.ts';
 import { smallDetector } from '../shared/artifact/small-detector.ts';
 import {
   fittedHimplos,
@@ -93,13 +93,16 @@ export async function publish(store: ObjectStore, { bytes }: MadeDetector): Prom
   return manifest.version;
 }
 
+/** A fake S3 server, in this process or another. */
+type S3Server = Pick<FakeS3Process, 'endpoint' | 'credentials'>;
+
 /** The store of a fake S3 server, as a publisher sees it. */
-export function storeOf(s3: FakeS3): ObjectStore {
+export function storeOf(s3: S3Server): ObjectStore {
   return openS3Store('s3://bucket/detectors', { endpoint: s3.endpoint, credentials: s3.credentials });
 }
 
 /** What a function needs to serve that store. */
-export function environmentOf(s3: FakeS3): Record<string, string> {
+export function environmentOf(s3: S3Server): Record<string, string> {
   return {
     HIMPLOS_STORE: 's3://bucket/detectors',
     HIMPLOS_DETECTOR: ADDRESS.detector,

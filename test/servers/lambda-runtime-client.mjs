@@ -1,9 +1,11 @@
 // A runtime client without native code: what `aws-lambda-ric` does, as far as a handler can tell. Run in a process of
 // its own with the handler (`index.handler`) as its argument; see lambda-runtime-api.ts. Plain JavaScript, because
 // stripping types would add 60 ms to every start that is measured.
-import { Agent, request } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+
+// Not imported, as aws-lambda-ric does not either: an import of node:http loads fetch and all that belongs to it.
+const { Agent, request } = createRequire(import.meta.url)('node:http');
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const base = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;

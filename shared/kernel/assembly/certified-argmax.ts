@@ -14,9 +14,9 @@ import {
   stride,
   upper,
   weight,
-  width,
 } from './memory';
-import { dotBytes, highDoubles, lowDoubles, multiplyAdd, sumLanes, sumPair } from './simd';
+import { contender, measureFeatures, pick } from './pick-argmax';
+import { dotBytes, highDoubles, lowDoubles, maxLane, multiplyAdd, sumLanes, sumPair } from './simd';
 
 // The argmax of the original logits is all that HIMPLoS needs of them, so W is read as bytes: a quarter of the
 // traffic. Write W_c = a_c·z_c + e_c and h = m + t·q + r with whole numbers z (−127…127) and q (0…127). Then
@@ -25,8 +25,6 @@ import { dotBytes, highDoubles, lowDoubles, multiplyAdd, sumLanes, sumPair } fro
 // reaches the highest lower bound contend; they are computed in float32, then those that still cannot be told
 // apart in float64, in the order of the reference implementation. The result is the exact argmax, always.
 
-/** Features beyond this would overflow float32 sums; such samples are left to the caller. */
-const MAX_FEATURE: f32 = 1e15;
 /** Share of the magnitudes that covers every rounding of the float64 bounds, with room to spare. */
 const SLACK: f64 = 1e-12;
 
@@ -35,7 +33,6 @@ let step: f64 = 0; // t
 let mean: f64 = 0; // q̄
 let spread: f64 = 0; // ‖q − q̄‖
 let residual: f64 = 0; // ‖r‖
-let norm: f64 = 0; // ‖h‖
 
 /**
  * Stores argmax f (ties: the lowest index) for each of `rows` samples, from W as bytes; −1 where a feature is
@@ -45,30 +42,20 @@ export function certifyArgmax(rows: i32): void {
   for (let row = 0; row < rows; row++) {
     const h = features + ((<usize>row * <usize>stride) << 2);
     let best = -1;
-    if (quantiseFeatures(h)) {
+    if (measureFeatures(h)) {
+      quantiseFeatures(h);
       multiplyBytes();
       const n = boundLogits();
       const f = logits + ((<usize>row * <usize>logitStride()) << 2);
       computeContenders(h, f, n);
-      best = pick(h, f, n);
+      best = pick(h, f, n, stride >> 2);
     }
     store<i32>(predicted + ((<usize>row) << 2), best);
   }
 }
 
-/** As `certifyArgmax`, from logits that `computeLogits` has left. */
-export function certifyLogits(rows: i32): void {
-  for (let row = 0; row < rows; row++) {
-    const h = features + ((<usize>row * <usize>stride) << 2);
-    for (let c = 0; c < classes; c++) store<i32>(contenders + ((<usize>c) << 2), c);
-    const isSmall = quantiseFeatures(h);
-    const f = logits + ((<usize>row * <usize>logitStride()) << 2);
-    store<i32>(predicted + ((<usize>row) << 2), isSmall ? pick(h, f, classes) : -1);
-  }
-}
-
-/** Features as bytes with what the bounds need of them; false when one is too large. */
-function quantiseFeatures(h: usize): bool {
+/** Features as bytes with what the bounds need of them. */
+function quantiseFeatures(h: usize): void {
   const bytes = (<usize>stride) << 2;
   let low = v128.load(h);
   let high = low;
@@ -77,11 +64,8 @@ function quantiseFeatures(h: usize): bool {
     low = f32x4.min(low, x);
     high = f32x4.max(high, x);
   }
-  low = f32x4.min(low, v128.shuffle<f32>(low, low, 2, 3, 0, 1));
-  high = f32x4.max(high, v128.shuffle<f32>(high, high, 2, 3, 0, 1));
-  const m = min<f32>(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1));
-  const top = max<f32>(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1));
-  if (!(top <= MAX_FEATURE && m >= -MAX_FEATURE)) return false;
+  const m = -maxLane(f32x4.neg(low));
+  const top = maxLane(high);
   smallest = m;
   step = (<f64>top - <f64>m) / 127;
   // A range too narrow for its reciprocal becomes all residual: correct, only wider bounds.
@@ -93,7 +77,6 @@ function quantiseFeatures(h: usize): bool {
   let sum = i32x4.splat(0);
   let squares = i32x4.splat(0);
   let residuals = f64x2.splat(0);
-  let norms = f64x2.splat(0);
   for (let at: usize = 0; at < bytes; at += 16) {
     const x = v128.load(h + at);
     const level = f32x4.nearest(f32x4.mul(f32x4.sub(x, lows), scales));
@@ -108,15 +91,12 @@ function quantiseFeatures(h: usize): bool {
     const q1 = v128.shuffle<i32>(q, q, 2, 3, 0, 1);
     const r1 = f64x2.sub(x1, f64x2.add(m2, f64x2.mul(t2, f64x2.convert_low_i32x4_s(q1))));
     residuals = f64x2.add(residuals, f64x2.add(f64x2.mul(r0, r0), f64x2.mul(r1, r1)));
-    norms = f64x2.add(norms, f64x2.add(f64x2.mul(x0, x0), f64x2.mul(x1, x1)));
   }
   // Sums of squares of bytes stay below 2³¹ for a stride up to 4 · 133,000 (the caller allows 2¹⁶).
   const total = <f64>sumInts(sum);
   mean = total / <f64>stride;
   spread = sqrt(max<f64>(<f64>sumInts(squares) - total * mean, 0) + 1e-6);
   residual = sqrt(sumPair(residuals));
-  norm = sqrt(sumPair(norms));
-  return true;
 }
 
 /** ⟨z_c, q⟩ for all classes. */
@@ -208,53 +188,6 @@ function computeContenders(h: usize, f: usize, n: i32): void {
 function put(f: usize, c: i32, sum: v128): void {
   const at = (<usize>c) << 2;
   store<f32>(f + at, sumLanes(sum) + load<f32>(bias + at));
-}
-
-function contender(i: i32): i32 {
-  return load<i32>(contenders + ((<usize>i) << 2));
-}
-
-/** The argmax among the first `n` contenders, whose float32 logits are known. */
-function pick(h: usize, f: usize, n: i32): i32 {
-  // n additions in a row err by at most n·2⁻²⁴ of Σ|w·h| ≤ ‖W_c‖·‖h‖; twice that covers the rest.
-  const unit: f64 = (<f64>(stride >> 2) + 8) * 1.1920928955078125e-7;
-  let best: f64 = -Infinity;
-  for (let i = 0; i < n; i++) {
-    const c = contender(i);
-    const fact = facts + ((<usize>c * CLASS_FACTS) << 3);
-    const error = unit * (load<f64>(fact, 32) * norm + abs(load<f64>(fact, 40))) + 1e-37;
-    const value = <f64>load<f32>(f + ((<usize>c) << 2));
-    store<f64>(upper + ((<usize>i) << 3), value + error);
-    best = max<f64>(best, value - error);
-  }
-  let left = 0;
-  for (let i = 0; i < n; i++) {
-    const c = contender(i);
-    store<i32>(contenders + ((<usize>left) << 2), c);
-    left += i32(!(load<f64>(upper + ((<usize>i) << 3)) < best));
-  }
-  if (left === 1) return contender(0);
-  let top: f64 = -Infinity;
-  let winner = -1;
-  for (let i = 0; i < left; i++) {
-    const c = contender(i);
-    const value = exactLogit(h, c);
-    if (value > top) {
-      top = value;
-      winner = c;
-    }
-  }
-  return winner;
-}
-
-/** f_c in float64, summed in the order of the reference implementation. */
-function exactLogit(h: usize, c: i32): f64 {
-  const w = weight + ((<usize>c * <usize>stride) << 2);
-  let sum: f64 = 0;
-  for (let l: usize = 0; l < <usize>width; l++) {
-    sum += <f64>load<f32>(w + (l << 2)) * <f64>load<f32>(h + (l << 2));
-  }
-  return sum + <f64>load<f32>(bias + ((<usize>c) << 2));
 }
 
 function sumInts(x: v128): i32 {

@@ -1,5 +1,5 @@
 import { classes, classStride, features, prototype, shaped, stride } from './memory';
-import { highDoubles, lowDoubles, multiplyAdd, sumPair } from './simd';
+import { highDoubles, lowDoubles, maxLane, multiplyAdd, sumPair } from './simd';
 
 /** ‖h‖² and ‖v‖² of the last call of `cosine`. */
 export let featureSquare: f64 = 0;
@@ -53,8 +53,7 @@ export function sumExponentials(row: i32): f64 {
   for (let at = (<usize>classes) << 2; at < end; at += 4) store<f32>(f + at, -Infinity);
   let tops = v128.load(f);
   for (let at: usize = 16; at < end; at += 16) tops = f32x4.max(tops, v128.load(f + at));
-  tops = f32x4.max(tops, v128.shuffle<f32>(tops, tops, 2, 3, 0, 1));
-  const top = max<f32>(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1));
+  const top = maxLane(tops);
   const largest = f32x4.splat(top);
   let low = f64x2.splat(0),
     high = low;

@@ -1,5 +1,5 @@
 // The kernel's entry: everything the TypeScript side calls. See ../rationale.md for the choices and measurements.
-export { certifyArgmax, certifyLogits } from './certified-argmax';
+export { certifyArgmax } from './certified-argmax';
 export {
   cosine,
   featureSquare,
@@ -24,5 +24,6 @@ export {
   stride,
   weight,
 } from './memory';
+export { certifyLogits } from './pick-argmax';
 export { prepareHead } from './prepare';
-export { shapeLogits } from './shaped-logits';
+export { shapeLogits, sparseLogits } from './shaped-logits';

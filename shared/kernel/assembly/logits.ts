@@ -8,7 +8,7 @@ import { multiplyAdd, sumLanes } from './simd';
  */
 export function computeLogits(rows: i32): void {
   if (rows === 1) {
-    one(features, logits);
+    computeOne(0);
     return;
   }
   const step = (<usize>stride) << 2;
@@ -26,9 +26,11 @@ export function computeLogits(rows: i32): void {
   }
 }
 
-/** One sample: eight classes at a time hide the latency of the addition. */
-function one(h: usize, out: usize): void {
+/** The same for one sample: eight classes at a time hide the latency of the addition. */
+export function computeOne(row: i32): void {
   const step = (<usize>stride) << 2;
+  const h = features + <usize>row * step;
+  const out = logits + ((<usize>row * <usize>logitStride()) << 2);
   for (let c = 0; c < classes; c += 8) {
     const w = weight + <usize>c * step;
     let a0 = f32x4.splat(0),

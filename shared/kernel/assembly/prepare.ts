@@ -10,10 +10,14 @@ import {
   weight,
   width,
 } from './memory';
-import { highDoubles, lowDoubles, sumPair } from './simd';
+import { highDoubles, lowDoubles, maxLane, sumPair } from './simd';
 
 /** Weights and biases beyond this could overflow float32 sums. */
 const LARGEST: f64 = 1e15;
+
+/** The largest ‖W_c‖ and |b_c|. */
+export let largestNorm: f64 = 0;
+export let largestBias: f64 = 0;
 
 /**
  * Derives everything from W and b, which the caller has written: W by channel, W as bytes, facts about classes.
@@ -21,13 +25,13 @@ const LARGEST: f64 = 1e15;
  */
 export function prepareHead(): bool {
   if (transposed !== 0) transpose();
-  let isSmall = true;
+  largestNorm = 0;
+  largestBias = 0;
   for (let c = 0; c < classes; c++) {
-    const norm = describeClass(c);
-    const b = abs<f32>(load<f32>(bias + ((<usize>c) << 2)));
-    isSmall = isSmall && norm <= LARGEST && <f64>b <= LARGEST;
+    largestNorm = max<f64>(largestNorm, describeClass(c));
+    largestBias = max<f64>(largestBias, <f64>abs<f32>(load<f32>(bias + ((<usize>c) << 2))));
   }
-  return isSmall;
+  return largestNorm <= LARGEST && largestBias <= LARGEST;
 }
 
 /** W by class → W by channel, in blocks of 16 × 16 (whole cache lines on both sides) of squares of 4 × 4. */
@@ -67,8 +71,7 @@ function describeClass(c: i32): f64 {
   const w = weight + <usize>c * bytes;
   let largest = f32x4.splat(0);
   for (let at: usize = 0; at < bytes; at += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(w + at)));
-  largest = f32x4.max(largest, v128.shuffle<f32>(largest, largest, 2, 3, 0, 1));
-  const top = <f64>max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1));
+  const top = <f64>maxLane(largest);
   const scale = top / 127;
   const inverses = f32x4.splat(scale > 1e-30 ? <f32>(1 / scale) : 0);
   const scales = f64x2.splat(scale);

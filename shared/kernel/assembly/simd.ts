@@ -12,6 +12,12 @@ export function sumLanes(x: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
+/** The largest of the four lanes; NaN when one is. */
+export function maxLane(x: v128): f32 {
+  const pairs = f32x4.max(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
+  return max<f32>(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+}
+
 /** Sum of both lanes. */
 export function sumPair(x: v128): f64 {
   return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);

@@ -11,7 +11,7 @@ import { promoteVersion } from '../../../calibrate/versions/promote.ts';
 import { publishFolder } from '../../../calibrate/versions/publish.ts';
 import { readChannel } from '../../../shared/store/channels.ts';
 import type { ObjectStore } from '../../../shared/store/object-store.ts';
-import { versionKey } from '../../../shared/store/versions.ts';
+import { versionKey } from '../../../shared/store/version-keys.ts';
 import { rejectionOf } from '../../shared/formats/expect-failure.ts';
 import { type TestStore, testStores } from '../../shared/store/test-stores.ts';
 import { newFolder } from '../run-command.ts';

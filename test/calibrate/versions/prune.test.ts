@@ -5,7 +5,8 @@ import { HimplosError } from '../../../shared/errors.ts';
 import { promote, readChannel } from '../../../shared/store/channels.ts';
 import type { ObjectStore } from '../../../shared/store/object-store.ts';
 import { listPins } from '../../../shared/store/pins.ts';
-import { listVersions, versionKey, writeVersion } from '../../../shared/store/versions.ts';
+import { versionKey } from '../../../shared/store/version-keys.ts';
+import { listVersions, writeVersion } from '../../../shared/store/versions.ts';
 import { smallVersion } from '../../shared/store/small-version.ts';
 import { type TestStore, testStores } from '../../shared/store/test-stores.ts';
 

@@ -6,13 +6,13 @@ import { loadDetector } from '../../../shared/artifact/load-detector.ts';
 import { encodeManifest } from '../../../shared/artifact/manifest.ts';
 import type { ObjectStore } from '../../../shared/store/object-store.ts';
 import { claimVersion, releaseVersion } from '../../../shared/store/pins.ts';
+import { versionKey } from '../../../shared/store/version-keys.ts';
 import {
   deleteVersion,
   listVersions,
   openVersion,
   verifyVersion,
   versionBody,
-  versionKey,
   writeVersion,
 } from '../../../shared/store/versions.ts';
 import { rejectionOf } from '../formats/expect-failure.ts';

@@ -1,0 +1,70 @@
+import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
+import { channelKey, MAX_CHANNEL_BYTES, versionKey } from '../../shared/store/version-keys.ts';
+
+/** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
+export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
+
+interface EarlyRequest {
+  readonly object: Promise<StoredObject>;
+  readonly abort: AbortController;
+  /** Tells somebody about the parts of the body from now on, and of what is there. */
+  listen(onPart: OnPart | undefined): void;
+}
+
+/**
+ * A reader that has already asked for what a function reads first: the channel, and then the detector that it seems to
+ * name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
+ * first read of anything else drops what is left, and goes to the store as all later ones do.
+ */
+export function readAhead(
+  reader: ObjectReader,
+  address: { readonly detector: string; readonly channel: string },
+): ObjectReader {
+  const early = new Map<string, EarlyRequest>();
+
+  function request(key: string, maxBytes: number): Promise<StoredObject> {
+    const abort = new AbortController();
+    let last: Parameters<OnPart> | undefined;
+    let listener: OnPart | undefined;
+    const onPart: OnPart = (...part) => {
+      last = part;
+      listener?.(...part);
+    };
+    const object = reader.get(key, { maxBytes, signal: abort.signal, onPart });
+    // A failure shows where it is read.
+    object.catch(() => undefined);
+    const listen = (given: OnPart | undefined) => {
+      listener = given;
+      if (last !== undefined) given?.(...last);
+    };
+    early.set(key, { object, abort, listen });
+    return object;
+  }
+
+  request(channelKey(address), MAX_CHANNEL_BYTES)
+    .then(({ body }) => {
+      const { version } = JSON.parse(new TextDecoder().decode(body));
+      request(versionKey(address.detector, String(version), 'detector.safetensors'), MAX_DETECTOR_BYTES);
+    })
+    .catch(() => undefined);
+
+  return {
+    address: reader.address,
+    get: (key, options) => {
+      const started = early.get(key);
+      if (started === undefined) {
+        for (const { abort } of early.values()) abort.abort();
+        early.clear();
+        return reader.get(key, options);
+      }
+      early.delete(key);
+      const { signal } = options;
+      const stop = () => started.abort.abort(signal?.reason);
+      if (signal?.aborted) stop();
+      signal?.addEventListener('abort', stop);
+      started.listen(options.onPart);
+      return started.object.finally(() => signal?.removeEventListener('abort', stop));
+    },
+    getIfChanged: (key, etag, options) => reader.getIfChanged(key, etag, options),
+  };
+}

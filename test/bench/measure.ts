@@ -30,6 +30,54 @@ export async function timeInTurn(
   });
 }
 
+/** How much longer one thing takes than another, in percent, pair by pair. */
+export interface Overhead {
+  /** Lower quartile, median and upper quartile over the pairs of the wall's time. */
+  readonly wall: readonly [number, number, number];
+  /** The same of the process's own time on all processors, which other processes disturb less. */
+  readonly processor: readonly [number, number, number];
+  /** Of the peer, by the wall's time. */
+  readonly peerMs: number;
+}
+
+/**
+ * Times two things one after the other, in blocks of some runs, as many pairs of blocks as wanted. Each block begins
+ * with a run that does not count: in use, neither finds the caches full of the other's data.
+ */
+export async function measureOverhead(
+  ours: () => Promise<unknown>,
+  peer: () => Promise<unknown>,
+  { pairs, runs }: { readonly pairs: number; readonly runs: number },
+): Promise<Overhead> {
+  const block = async (work: () => Promise<unknown>) => {
+    await work();
+    const started = performance.now();
+    const used = process.cpuUsage();
+    for (let run = 0; run < runs; run++) await work();
+    const { user, system } = process.cpuUsage(used);
+    return { wall: (performance.now() - started) / runs, processor: (user + system) / runs };
+  };
+  const wall: number[] = [];
+  const processor: number[] = [];
+  const peerMs: number[] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    // Which comes first changes, so that a drift of the machine's speed evens out.
+    const first = pair % 2 === 0 ? await block(ours) : undefined;
+    const theirs = await block(peer);
+    const own = first ?? (await block(ours));
+    wall.push(100 * (own.wall / theirs.wall - 1));
+    processor.push(100 * (own.processor / theirs.processor - 1));
+    peerMs.push(theirs.wall);
+  }
+  return { wall: quartiles(wall), processor: quartiles(processor), peerMs: quartiles(peerMs)[1] };
+}
+
+function quartiles(values: number[]): [number, number, number] {
+  const sorted = values.sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))]!;
+  return [at(0.25), at(0.5), at(0.75)];
+}
+
 /** Numbers in [0, 1) that are the same in every run (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { nativePackages } from './native-packages.ts';
+import { bundledNatives, nativePackages } from './native-packages.ts';
 import { type ZipEntry, zip } from './zip.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -37,7 +37,7 @@ export async function buildFunction(name: FunctionName): Promise<BuiltFunction> 
     mainFields: ['module', 'main'],
     legalComments: 'none',
     define: { 'import.meta.url': '""', 'import.meta.main': 'false' },
-    external: isNative ? ['onnxruntime-node', 'sharp'] : [],
+    ...(isNative && bundledNatives),
     logLevel: 'error',
   });
   const code = outputFiles[0]!.contents;

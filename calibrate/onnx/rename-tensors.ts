@@ -46,7 +46,7 @@ export function renameTensors(graph: GraphProto, names: ReadonlyMap<string, stri
   return renamed;
 }
 
-/** Gives a tensor that one of these nodes makes another name, where nothing else mentions it: in place. */
+/** Gives a tensor that only these nodes mention another name, in place. */
 export function renameOutput(nodes: readonly NodeProto[], from: string, to: string): void {
   const rename = (name: string) => (name === from ? to : name);
   for (const node of nodes) {

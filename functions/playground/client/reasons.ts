@@ -16,27 +16,30 @@ export function meaningOf({ decision, predicted_name: name }: Result): string {
 /** Why a sample was accepted or refused, a sentence each, the decisive one first. */
 export function reasonsFor(result: Result, detector: DetectorAnswer): string[] {
   const { score, p_value: p, cosine, warnings, detail, predicted_name: name } = result;
+  const n = detector.calibration_scores;
   const place = score < detector.gamma ? 'below' : 'at or above';
   return [
     ...warnings.map((warning) => WARNINGS[warning] ?? warning),
     `Its score, ${round(score)}, is ${place} the threshold γ = ${round(detector.gamma)}, which ${round(100 * detector.tpr)} % of known images reach.`,
-    `Of known images, ${countOf(p)} score as low as this or lower.`,
+    `Of ${n} known images that were set aside for this, ${countOf(p, n)} as low as this or lower.`,
     ...(cosine === null
       ? []
       : [
           `Its cosine to the average training image of “${name}” is ${round(cosine)} (1: the same pattern, 0: nothing in common).`,
         ]),
-    ...(detail.masked_channels === undefined
-      ? []
-      : [`${detail.masked_channels} active channels matter little to “${name}” and were masked.`]),
-    ...(detail.clipped_channels === undefined
-      ? []
-      : [`${detail.clipped_channels} channels were unusually strong and were clipped.`]),
+    ...channels(detail.masked_channels, `that matter little to “${name}” were masked`),
+    ...channels(detail.clipped_channels, 'that were unusually strong were clipped'),
   ];
 }
 
-/** A p-value in words. */
-function countOf(p: number): string {
-  if (p >= 0.01) return `about ${Math.round(100 * p)} in 100`;
-  return p >= 0.001 ? `about ${Math.round(1000 * p)} in 1,000` : 'fewer than 1 in 1,000';
+/** How many of n calibration scores are at most this one: a p-value is (1 + their number) / (n + 1). */
+function countOf(p: number, n: number): string {
+  const count = Math.round(p * (n + 1)) - 1;
+  if (count === 0) return 'none scores';
+  return count === 1 ? 'one scores' : `${count} score`;
+}
+
+/** A sentence about some channels; none about none. */
+function channels(count: number | undefined, what: string): string[] {
+  return count === undefined || count === 0 ? [] : [`Active channels ${what}: ${count}.`];
 }

@@ -5,6 +5,8 @@ const HEIGHT = 224;
 const LEFT = 16;
 const BASE = 170;
 const TOP = 34;
+/** Below the names of the regions. */
+const BARS_TOP = TOP + 24;
 
 /** The calibration scores as a histogram, with γ and the sample's score. Described in words for those who cannot see it. */
 export function drawChart(result: Result, detector: DetectorAnswer): SVGElement {
@@ -26,7 +28,7 @@ export function drawChart(result: Result, detector: DetectorAnswer): SVGElement 
   histogram.counts.forEach((count, i) => {
     const from = x(histogram.from + i * step);
     const to = x(histogram.from + (i + 1) * step);
-    const height = (count / most) * (BASE - TOP);
+    const height = (count / most) * (BASE - BARS_TOP);
     svg.append(
       element('rect', { class: 'bar', x: from, y: BASE - height, width: Math.max(1, to - from - 1), height }),
     );

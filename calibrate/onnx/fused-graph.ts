@@ -13,6 +13,7 @@ import {
 import { makeNode, makeValueInfo } from './proto-parts.ts';
 import { raisedOpset } from './raise-opset.ts';
 import type { OnnxModel } from './read-model.ts';
+import { renameOutput } from './rename-tensors.ts';
 import { type TappedGraph, tapHead, tappedOutputs, writeTapped } from './tapped-graph.ts';
 
 /** A calibrated detector, to be written as ONNX nodes. */
@@ -104,10 +105,10 @@ function addDetector(
   const inputs = { features: 'features', logits: 'logits', predicted: 'predicted_class' };
   const { score, cosine } = requireGraph(detector)(builder, inputs, head, tensors);
 
-  const rows = builder.constant({ dtype: 'I64', data: BigInt64Array.of(-1n), shape: [1] });
-  finish('Cast', [builder.op('Reshape', [score, rows])], 'score', { to: TYPE.DOUBLE });
-  const below = builder.op('Less', ['score', builder.constant(f64(Float64Array.of(gamma)))]);
-  const undecided = builder.op('Or', [below, builder.op('IsNaN', ['score'])]);
+  renameOutput(tapped.nodes, score, 'score');
+  // Not "less than γ": no comparison holds for what is not a number.
+  const below = builder.constant(f64(Float64Array.of(nextBelow(gamma))));
+  const reaches = builder.op('Greater', ['score', below]);
   const declared = [
     makeValueInfo('predicted_class', TYPE.INT64, [tapped.batch]),
     makeValueInfo('score', TYPE.DOUBLE, [tapped.batch]),
@@ -115,18 +116,27 @@ function addDetector(
   ];
   if (cosine === undefined) {
     const refused = detector.refusedClasses?.(head, tensors);
-    if (refused?.includes(1) !== true) finish('Identity', [undecided], 'is_ood');
+    if (refused?.includes(1) !== true) finish('Not', [reaches], 'is_ood');
     else {
       const classes = builder.constant(u8(refused, head.classes), true);
-      finish('Or', [undecided, builder.op('Gather', [classes, 'predicted_class'], { axis: 0 })], 'is_ood');
+      const isRefused = builder.op('Gather', [classes, 'predicted_class'], { axis: 0 });
+      finish('Or', [builder.op('Not', [reaches]), isRefused], 'is_ood');
     }
     return declared;
   }
-  finish('Reshape', [cosine, rows], 'cosine');
+  renameOutput(tapped.nodes, cosine, 'cosine');
   const zero = builder.constant(f32(Float32Array.of(0)));
-  const similar = builder.op('Greater', ['cosine', zero]);
-  finish('Or', [undecided, builder.op('Not', [similar])], 'is_ood');
+  const isSimilar = builder.op('Greater', ['cosine', zero]);
+  finish('Not', [builder.op('And', [reaches, isSimilar])], 'is_ood');
   return [...declared, makeValueInfo('cosine', TYPE.FLOAT, [tapped.batch])];
+}
+
+/** The largest float64 below a finite one: greater than it is the same as at least `value`. */
+function nextBelow(value: number): number {
+  if (value === 0) return -Number.MIN_VALUE;
+  const bits = new BigInt64Array(Float64Array.of(value).buffer);
+  bits[0]! += value > 0 ? -1n : 1n;
+  return new Float64Array(bits.buffer)[0]!;
 }
 
 /** The operators a detector's graph consists of, ours around it included. */

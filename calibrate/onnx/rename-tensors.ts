@@ -46,6 +46,15 @@ export function renameTensors(graph: GraphProto, names: ReadonlyMap<string, stri
   return renamed;
 }
 
+/** Gives a tensor that only these nodes mention another name, in place. */
+export function renameOutput(nodes: readonly NodeProto[], from: string, to: string): void {
+  const rename = (name: string) => (name === from ? to : name);
+  for (const node of nodes) {
+    node.input = node.input.map(rename);
+    node.output = node.output.map(rename);
+  }
+}
+
 function renameNode(
   node: NodeProto,
   names: ReadonlyMap<string, string>,

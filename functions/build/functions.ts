@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
-import { nativePackages } from './native-packages.ts';
+import { bundledNatives, nativePackages } from './native-packages.ts';
 import { splitFunction } from './split-function.ts';
 import { type ZipEntry, zip } from './zip.ts';
 
@@ -33,19 +33,21 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
     mainFields: ['module', 'main'],
     legalComments: 'none',
     define: { 'import.meta.url': '""', 'import.meta.main': 'false' },
+    // import() of CommonJS would go through the loader of ES modules.
+    supported: { 'dynamic-import': false },
     logLevel: 'error',
   } satisfies BuildOptions;
   const handler = `functions/${name}/handler.ts`;
   if (!isNative) {
     // Only whole bodies pass there, and no forms.
     const inject = ['functions/runtime/plain-messages.ts'];
-    // import() of CommonJS would go through the loader of ES modules.
-    const supported = { 'dynamic-import': false };
     const rest = `functions/${name}/load-application.ts`;
-    return { files: await splitFunction({ ...options, inject, supported }, { handler, rest }) };
+    return { files: await splitFunction({ ...options, inject }, { handler, rest }) };
   }
-  const external = ['onnxruntime-node', 'sharp', '@cornerstonejs/codec-libjpeg-turbo-8bit'];
-  const { outputFiles } = await build({ ...options, write: false, entryPoints: [handler], external });
+  const { outputFiles } = await build({
+    ...{ ...options, ...bundledNatives },
+    ...{ write: false, entryPoints: [handler] },
+  });
   return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };
 }
 

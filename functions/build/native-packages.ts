@@ -1,27 +1,62 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BuildOptions } from 'esbuild';
 import type { ZipEntry } from './zip.ts';
 
+const BINDING = 'bin/napi-v6/linux/x64/onnxruntime_binding.node';
+
+/** Files that compute the path of a binary, and what to say instead. sharp looks for one of its own making first. */
+const COMPUTED_PATHS: readonly (readonly [file: RegExp, path: string])[] = [
+  [/onnxruntime-node\/dist\/binding\.js$/, `require('./node_modules/onnxruntime-node/${BINDING}')`],
+  [/sharp\/dist\/sharp\.cjs$/, 'undefined'],
+];
+
 /**
- * What onnxruntime-node, sharp and the JPEG decoder need at run time on x86_64 Linux, and their licences; everything else of the packages
- * (other platforms' binaries, sources, maps, types, ES modules) stays out: 63 of 330 MiB.
+ * How to bundle the JavaScript of onnxruntime-node and sharp: of the 90 ms that sharp took to load on a busy machine,
+ * its library took 4 to 10, and finding and compiling 60 files most of the rest. Only the binaries stay outside, at the
+ * places that `nativePackages` gives them.
+ */
+export const bundledNatives: Pick<BuildOptions, 'external' | 'alias' | 'plugins'> = {
+  external: ['@img/sharp-*', '*.node', '@cornerstonejs/codec-libjpeg-turbo-8bit'],
+  // Its ES modules look for the binary from their own address, which a bundle does not have.
+  alias: { sharp: './node_modules/sharp/dist/index.cjs' },
+  plugins: [
+    {
+      name: 'paths-of-binaries',
+      setup: (build) => {
+        for (const [filter, path] of COMPUTED_PATHS) {
+          build.onLoad({ filter }, async (file) => {
+            const source = await readFile(file.path, 'utf8');
+            const contents = source.replaceAll(/require\(`\.\.[^`]*`\)/g, path);
+            if (contents === source) throw new Error(`${file.path}: expected the path of a binary`);
+            return { contents };
+          });
+        }
+      },
+    },
+  ],
+};
+
+/**
+ * What onnxruntime-node and sharp need at run time on x86_64 Linux besides their JavaScript, the JPEG decoder, and their
+ * licences; everything else of the packages (other platforms' binaries, sources, maps, types) stays out: 63 of 330 MiB.
  */
 const PACKAGES: readonly (readonly [name: string, files: RegExp])[] = [
-  ['onnxruntime-node', /^(package\.json|dist\/.*\.js|bin\/napi-v6\/linux\/x64\/[^/]+)$/],
-  ['onnxruntime-common', /^(package\.json|dist\/cjs\/.*\.(js|json))$/],
-  ['sharp', /^(package\.json|LICENSE|dist\/.*\.cjs)$/],
+  ['onnxruntime-node', /^(package\.json|bin\/napi-v6\/linux\/x64\/[^/]+)$/],
+  ['sharp', /^(package\.json|LICENSE)$/],
   ['@img/sharp-linux-x64', /^(package\.json|LICENSE|index\.cjs|lib\/.*\.node)$/],
   [
     '@img/sharp-libvips-linux-x64',
     /^(package\.json|README\.md|versions\.json|lib\/(index\.js|[^/]*\.so[.\d]*))$/,
   ],
-  ['@img/colour', /^(package\.json|LICENSE\.md|.*\.cjs)$/],
   [
     '@cornerstonejs/codec-libjpeg-turbo-8bit',
     /^(package\.json|README\.md|dist\/libjpegturbowasm_decode\.(js|wasm))$/,
   ],
-  ['detect-libc', /^(package\.json|LICENSE|lib\/.*\.js)$/],
-  ['semver', /^(package\.json|LICENSE|.*\.js)$/],
+  ['@img/colour', /^(package\.json|LICENSE\.md)$/],
+  ['detect-libc', /^(package\.json|LICENSE)$/],
+  ['semver', /^(package\.json|LICENSE)$/],
 ];
 
 /** The packages' files below `node_modules/`, in a fixed order. Throws when a package is not installed. */

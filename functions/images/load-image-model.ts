@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { loadManifest } from '../../shared/artifact/load-detector.ts';
 import { type ManifestEntry, manifestEntry, verifyFile } from '../../shared/artifact/manifest.ts';
 import { HimplosError } from '../../shared/errors.ts';
@@ -20,16 +21,20 @@ const MAX_MODEL_BYTES = 2 ** 31 - 1;
 export function imageLoader(folder: string, threads?: number): LoadImages {
   return async (store, detector, { document }, contents, signal) => {
     const { version, manifestSha256 } = document;
-    // The runtime loads (80 ms) while the network is waited for.
-    const runtime = import('./image-model.ts');
-    runtime.catch(() => undefined);
+    // onnxruntime and sharp load while the network is waited for: one while the manifest comes, the other with the
+    // model. A turn of the event loop lets each request out before the thread is busy.
+    const session = turn().then(() => import('../../calibrate/session.ts'));
+    session.catch(() => undefined);
     const reader = openVersion(store, detector, version, { signal });
     const manifest = await loadManifest(reader, { version, manifestSha256 });
     if (manifest.files.every(({ name }) => name !== 'detector.onnx')) return undefined;
     const entry = manifestEntry(manifest, 'detector.onnx');
     const path = join(folder, `${entry.sha256}.onnx`);
     const cached = await readCached(path, entry);
-    const model = cached ?? (await fetchModel(store, detector, version, entry, signal));
+    const fetched = cached ?? fetchModel(store, detector, version, entry, signal);
+    const runtime = turn().then(() => import('./image-model.ts'));
+    runtime.catch(() => undefined);
+    const model = await fetched;
     // Written while the session is made.
     const written = cached === undefined ? writeCached(folder, path, model) : undefined;
     const { document: about, head } = await contents;

@@ -102,7 +102,7 @@ export interface GraphInputs {
 
 /** What a method's graph ends in. */
 export interface GraphOutputs {
-  /** [N] float32 (or float64, cast by the caller) */
+  /** [N] float64 */
   readonly score: GraphValue;
   /** [N] float32 cosine, where the method has one; rows with cosine ≤ 0 are decided `ood`. */
   readonly cosine?: GraphValue;

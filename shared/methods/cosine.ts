@@ -2,13 +2,9 @@ import { argmax } from '../maths/logit-sums.ts';
 import { collect } from '../statistics/contract.ts';
 import type { Scorer } from './contract.ts';
 import { defineMethod } from './define-method.ts';
-import {
-  fitPrototypes,
-  flattenCosine,
-  graphCosine,
-  PrototypeCosine,
-  requestPrototypes,
-} from './smoothing.ts';
+import { graphFlat } from './graph-pieces.ts';
+import { ONNX_DOUBLE } from './logit-score.ts';
+import { fitPrototypes, graphCosine, PrototypeCosine, requestPrototypes } from './smoothing.ts';
 
 const SMOOTHING = { kind: 'scale' } as const;
 
@@ -40,8 +36,8 @@ export const cosine = defineMethod({
       };
     },
     graph: (builder, inputs, head, tensors) => {
-      const flat = flattenCosine(builder, graphCosine(builder, inputs, head, tensors));
-      return { score: flat, cosine: flat };
+      const s = graphFlat(builder, graphCosine(builder, inputs, head, tensors));
+      return { score: builder.op('Cast', [s], { to: ONNX_DOUBLE }), cosine: s };
     },
     collapsedScore: () => 0,
   }),

@@ -7,7 +7,7 @@ import { collect } from '../statistics/contract.ts';
 import { f64, type Tensors } from '../tensor.ts';
 import type { GraphBuilder, GraphInputs, GraphValue, Head, Scorer } from './contract.ts';
 import { defineMethod } from './define-method.ts';
-import { graphSizes } from './graph-pieces.ts';
+import { graphFlat, graphSizes } from './graph-pieces.ts';
 import { ENERGY, graphScore, ONNX_DOUBLE, ONNX_FLOAT, scoreLogits, scoreOfZeros } from './logit-score.ts';
 import { percentParam } from './params.ts';
 import { BLOCK_ROWS } from './plain-scorer.ts';
@@ -16,7 +16,6 @@ import { graphLinear } from './shaped-scorer.ts';
 import { type Clip, clipParam, fitClip, readClip, requestClip } from './shaping/clip.ts';
 import {
   fitPrototypes,
-  flattenCosine,
   graphCosine,
   graphSmoothing,
   PrototypeCosine,
@@ -68,7 +67,7 @@ export const line = defineMethod({
       const narrow = builder.op('Cast', [logits], { to: ONNX_FLOAT });
       return {
         score: graphScore(builder, ENERGY, graphSmoothing(builder, smoothing, narrow, cosine)),
-        cosine: flattenCosine(builder, cosine),
+        cosine: graphFlat(builder, cosine),
       };
     },
     ...(smoothing.kind === 'scale' && { collapsedScore: (head: Head) => scoreOfZeros(ENERGY, head.classes) }),

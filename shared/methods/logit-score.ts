@@ -1,6 +1,6 @@
 import { argmax, logSumExp, maxSoftmax } from '../maths/logit-sums.ts';
-import { f64, type Tensor } from '../tensor.ts';
 import type { GraphBuilder, GraphValue, Param } from './contract.ts';
+import { graphNumber } from './graph-pieces.ts';
 import { parseNumber } from './params.ts';
 
 /** How logits become one number; each is higher for in-distribution samples. */
@@ -42,31 +42,27 @@ export function scoreOfZeros(score: LogitScore, classes: number): number {
 /**
  * The same as ONNX nodes: float32 logits [N, C] → float64 scores [N]. In float64, because max softmax is within
  * float32's rounding of 1 for most samples and, at T = 1000, spans a few thousandths in all. Only operators that
- * have one form from opset 9 to 17 are used.
+ * have one form from opset 9 to 17 are used. onnxruntime's ReduceLogSumExp subtracts the largest value itself; in
+ * float64 a runtime that does not could use logits up to 709.
  */
 export function graphScore(builder: GraphBuilder, score: LogitScore, logits: GraphValue): GraphValue {
   const wide = builder.op('Cast', [logits], { to: ONNX_DOUBLE });
   if (score.kind === 'max') return builder.op('ReduceMax', [wide], { axes: [1], keepdims: 0 });
+  const temperature = graphNumber(builder, score.temperature);
+  const temper = (x: GraphValue) => (score.temperature === 1 ? x : builder.op('Div', [x, temperature]));
+  if (score.kind === 'energy') {
+    const logSum = builder.op('ReduceLogSumExp', [temper(wide)], { axes: [1], keepdims: 0 });
+    return score.temperature === 1 ? logSum : builder.op('Mul', [logSum, temperature]);
+  }
   const largest = builder.op('ReduceMax', [wide], { axes: [1], keepdims: 1 });
-  const below = builder.op('Sub', [wide, largest]);
-  const temperature = builder.constant(scalar(score.temperature));
-  const tempered = score.temperature === 1 ? below : builder.op('Div', [below, temperature]);
-  const logSum = builder.op('ReduceLogSumExp', [tempered], { axes: [1], keepdims: 0 });
-  if (score.kind === 'softmax') return builder.op('Exp', [builder.op('Neg', [logSum])]);
-  const top = builder.op('ReduceMax', [wide], { axes: [1], keepdims: 0 });
-  return builder.op('Add', [
-    top,
-    score.temperature === 1 ? logSum : builder.op('Mul', [logSum, temperature]),
-  ]);
+  const below = temper(builder.op('Sub', [wide, largest]));
+  const logSum = builder.op('ReduceLogSumExp', [below], { axes: [1], keepdims: 0 });
+  return builder.op('Exp', [builder.op('Neg', [logSum])]);
 }
 
 /** TensorProto.DataType of ONNX. */
 export const ONNX_FLOAT = 1;
 export const ONNX_DOUBLE = 11;
-
-function scalar(value: number): Tensor {
-  return f64(Float64Array.of(value));
-}
 
 function parseScore(text: string): LogitScore | undefined {
   if (text === 'energy') return ENERGY;

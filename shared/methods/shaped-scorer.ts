@@ -2,15 +2,9 @@ import { applyLinear, type Linear } from '../maths/linear.ts';
 import { argmax } from '../maths/logit-sums.ts';
 import { f32, type Tensors } from '../tensor.ts';
 import type { GraphBuilder, GraphInputs, GraphOutputs, GraphValue, Head, Scorer } from './contract.ts';
+import { graphFlat } from './graph-pieces.ts';
 import { graphScore, type LogitScore, scoreLogits } from './logit-score.ts';
-import {
-  flattenCosine,
-  graphCosine,
-  graphSmoothing,
-  PrototypeCosine,
-  type Smoothing,
-  smoothLogits,
-} from './smoothing.ts';
+import { graphCosine, graphSmoothing, PrototypeCosine, type Smoothing, smoothLogits } from './smoothing.ts';
 
 /**
  * Shapes one row: reads L features from `at` on, writes L values to `out` from `outAt` on. `predicted` is the
@@ -92,7 +86,7 @@ export function graphShaped(
   const cosine = graphCosine(builder, inputs, head, tensors);
   return {
     score: graphScore(builder, score, graphSmoothing(builder, smoothing, logits, cosine)),
-    cosine: flattenCosine(builder, cosine),
+    cosine: graphFlat(builder, cosine),
   };
 }
 

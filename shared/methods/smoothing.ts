@@ -137,19 +137,11 @@ export function graphCosine(
     for (let i = c * width; i < (c + 1) * width; i++) units[i] = prototypes[i]! / length;
   }
   const unit = builder.op('Gather', [builder.constant(f32(units, classes, width)), predicted], { axis: 0 });
-  // A product with ones is a row sum that has one form in every opset; ReduceSum has not.
-  const ones = builder.constant(f32(new Float32Array(width).fill(1), width, 1));
-  const product = builder.op('MatMul', [builder.op('Mul', [features, unit]), ones]);
+  const product = builder.op('ReduceSum', [builder.op('Mul', [features, unit])], { axes: [1], keepdims: 1 });
   const length = builder.op('ReduceL2', [features], { axes: [1], keepdims: 1 });
   // The smallest normal float32 keeps 0 / 0 out: the cosine of a zero vector is 0.
   const atLeast = builder.constant(f32(Float32Array.of(2 ** -126)));
   return builder.op('Div', [product, builder.op('Max', [length, atLeast])]);
-}
-
-/** [N, 1] → [N], as `GraphOutputs` wants it. */
-export function flattenCosine(builder: GraphBuilder, cosine: GraphValue): GraphValue {
-  const shape = builder.constant({ dtype: 'I64', data: BigInt64Array.of(-1n), shape: [1] });
-  return builder.op('Reshape', [cosine, shape]);
 }
 
 /** Smoothing as ONNX nodes: logits [N, C] and cosines [N, 1], both float32. */

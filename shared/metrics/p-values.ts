@@ -1,6 +1,7 @@
 /**
  * Conformal p-value of a score: (1 + #{calibration scores ≤ s}) / (n + 1), in (0, 1]. For a sample exchangeable with
- * the calibration set, P(p ≤ α) ≤ α; small values speak for out-of-distribution.
+ * the calibration set, P(p ≤ α) ≤ α; small values speak for out-of-distribution. Scores of the same sample that differ
+ * by rounding may have neighbouring ranks (functions/rationale.md).
  * @param ascending n calibration scores in ascending order
  */
 export function conformalPValue(ascending: Float64Array, score: number): number {

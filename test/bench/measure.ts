@@ -30,6 +30,59 @@ export async function timeInTurn(
   });
 }
 
+/** How much longer one thing takes than another, in percent. */
+export interface Overhead {
+  /** Lower quartile, median and upper quartile over pairs of blocks: the machine's noise shows in how far they lie apart. */
+  readonly pairs: readonly [number, number, number];
+  /** Between the fastest tenths of all runs of each, which other processes disturb least. */
+  readonly fastest: number;
+  /** The peer's median. */
+  readonly peerMs: number;
+}
+
+/**
+ * Times two things one after the other, in blocks of some runs, as many pairs of blocks as wanted. Each block begins
+ * with a run that does not count: in use, neither finds the caches full of the other's data. Which comes first
+ * changes, so that a drift of the machine's speed evens out.
+ */
+export async function measureOverhead(
+  ours: () => Promise<unknown>,
+  peer: () => Promise<unknown>,
+  { pairs, runs }: { readonly pairs: number; readonly runs: number },
+): Promise<Overhead> {
+  const all = { ours: [] as number[], peer: [] as number[] };
+  const block = async (work: () => Promise<unknown>, into: number[]) => {
+    await work();
+    const times: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      const started = performance.now();
+      await work();
+      times.push(performance.now() - started);
+    }
+    into.push(...times);
+    return quantile(times, 0.5);
+  };
+  const ratios: number[] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    const first = pair % 2 === 0 ? await block(ours, all.ours) : undefined;
+    const theirs = await block(peer, all.peer);
+    ratios.push(percentOver(first ?? (await block(ours, all.ours)), theirs));
+  }
+  return {
+    pairs: [quantile(ratios, 0.25), quantile(ratios, 0.5), quantile(ratios, 0.75)],
+    fastest: percentOver(quantile(all.ours, 0.1), quantile(all.peer, 0.1)),
+    peerMs: quantile(all.peer, 0.5),
+  };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))]!;
+}
+
+function percentOver(value: number, other: number): number {
+  return 100 * (value / other - 1);
+}
+
 /** Numbers in [0, 1) that are the same in every run (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

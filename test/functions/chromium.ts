@@ -23,6 +23,8 @@ export interface Page {
   /** Presses one key, such as `Tab` or `Enter`. */
   press(key: string): Promise<void>;
   resize(width: number, height: number): Promise<void>;
+  /** What the page is told of the user's preference. */
+  colors(scheme: 'light' | 'dark'): Promise<void>;
   screenshot(file: string): Promise<void>;
   /** The accessibility tree as `role: name` lines. */
   accessibility(): Promise<readonly string[]>;
@@ -125,6 +127,11 @@ export async function openPage(): Promise<Page> {
         height,
         deviceScaleFactor: 1,
         mobile: false,
+      });
+    },
+    async colors(scheme) {
+      await call('Emulation.setEmulatedMedia', {
+        features: [{ name: 'prefers-color-scheme', value: scheme }],
       });
     },
     async screenshot(file) {

@@ -8,6 +8,28 @@ import { newFolder } from '../calibrate/run-command.ts';
 import { CHROMIUM, openPage, type Page } from './chromium.ts';
 import { type Served, serveWith } from './served.ts';
 
+/** Text, its colour and the colour behind it, of everything that has text of its own. */
+const COLORS_OF_TEXT = `[...document.querySelectorAll('body *')].flatMap((node) => {
+  const isText = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim() !== '');
+  if (!isText || node.namespaceURI.endsWith('svg') || node.closest('.skip') || node.checkVisibility() === false) return [];
+  let behind = node;
+  while (behind !== null && /, 0\\)$/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+  return [[node.textContent, getComputedStyle(node).color, getComputedStyle(behind ?? document.body).backgroundColor]];
+})`;
+
+/** Contrast of two colours, \`rgb(r, g, b)\`, as WCAG 2.2 defines it: 1 to 21. */
+function contrast(one: string, other: string): number {
+  const luminance = (color: string) => {
+    const [r, g, b] = color.match(/[\d.]+/g)!.map((part) => {
+      const value = Number(part) / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    }) as [number, number, number];
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b) as [number, number];
+  return (high + 0.05) / (low + 0.05);
+}
+
 /** Where to put pictures of the page, for people to look at. */
 const SHOTS = process.env.HIMPLOS_SCREENSHOTS;
 
@@ -76,6 +98,28 @@ describe.skipIf(CHROMIUM === undefined)('the playground in headless Chromium (ne
     await shoot(decision);
   });
 
+  it('says in plain words what the decision means and why', async () => {
+    const refused = await choose(lines.find(({ decision }) => decision === 'ood')!.path);
+    expect(refused).toMatch(/nothing the classifier knows.*would have said “/);
+    expect(refused).toMatch(/is below the threshold γ/);
+    expect(refused).toMatch(
+      /Of 120 known images that were set aside for this, (none scores|one scores|\d+ score) as low/,
+    );
+    const accepted = await choose(lines.find(({ decision }) => decision === 'id')!.path);
+    expect(accepted).toMatch(/looks like what the classifier knows/);
+    expect(accepted).toMatch(/is at or above the threshold γ/);
+  });
+
+  it('marks the score among the calibration scores, on its side of γ', async () => {
+    for (const decision of ['id', 'ood']) {
+      await choose(lines.find((one) => one.decision === decision)!.path);
+      const x = (selector: string) =>
+        page.evaluate<number>(`Number(document.querySelector('svg line.${selector}').getAttribute('x1'))`);
+      const [mark, gamma] = [await x('mark'), await x('gamma')];
+      expect(mark >= gamma).toBe(decision === 'id');
+    }
+  });
+
   it('takes a picture that is dropped', async () => {
     const { path, decision } = lines[0]!;
     const base64 = readFileSync(path).toString('base64');
@@ -99,7 +143,8 @@ describe.skipIf(CHROMIUM === undefined)('the playground in headless Chromium (ne
     await page.choose('#image', broken);
     await page.until("document.querySelector('#problem').textContent !== ''");
     const text = await page.evaluate<string>("document.querySelector('#problem').innerText");
-    expect(text).toMatch(/png image cannot be decoded/);
+    expect(text).toMatch(/No answer/);
+    expect(text).toMatch(/^the png image cannot be decoded/im);
     expect(text).toMatch(/What to do: the file is damaged or truncated/);
     expect(text).not.toContain('--skip-bad');
     await shoot('broken');
@@ -130,7 +175,11 @@ describe.skipIf(CHROMIUM === undefined)('the playground in headless Chromium (ne
     await choose(lines[0]!.path);
     const tree = await page.accessibility();
     for (const entry of [
-      'heading: Playground',
+      'heading: Does the classifier know this?',
+      'heading: Try a sample',
+      'heading: Result',
+      'region: Result',
+      'link: Skip to the result',
       'button: Score the vector',
       'textbox: Or paste penultimate features',
     ]) {
@@ -143,13 +192,29 @@ describe.skipIf(CHROMIUM === undefined)('the playground in headless Chromium (ne
     expect(await page.evaluate("document.querySelector('#problem').getAttribute('role')")).toBe('alert');
   });
 
-  it('fits a phone: nothing is wider than 360 pixels', async () => {
+  it('fits a phone: nothing is wider than 360 pixels, and the result comes into view', async () => {
     await page.resize(360, 740);
+    await page.evaluate('scrollTo(0, 0)');
     await choose(lines.find(({ decision }) => decision === 'ood')!.path);
+    await page.until("document.querySelector('#result').getBoundingClientRect().top < 370");
     await page.evaluate("document.querySelector('details').open = true");
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
     await shoot('phone');
     await page.resize(1100, 900);
+  });
+
+  it.each(['light', 'dark'] as const)('can be read in %s colours: contrast of 4.5 to 1', async (scheme) => {
+    await page.colors(scheme);
+    for (const decision of ['id', 'ood']) {
+      await choose(lines.find((one) => one.decision === decision)!.path);
+      const colors = await page.evaluate<[string, string, string][]>(COLORS_OF_TEXT);
+      expect(colors.length).toBeGreaterThan(20);
+      for (const [text, color, behind] of colors) {
+        expect([text, contrast(color, behind) >= 4.5]).toEqual([text, true]);
+      }
+      await shoot(`${scheme}-${decision}`);
+    }
+    await page.colors('light');
   });
 
   it('asks nobody but its server, and its policy finds nothing to refuse', async () => {
@@ -158,5 +223,20 @@ describe.skipIf(CHROMIUM === undefined)('the playground in headless Chromium (ne
     expect(new Set(origins.filter((origin) => origin !== 'null'))).toEqual(new Set([served.address]));
     // The browser itself notes the refused requests of the tests above.
     expect(page.complaints.filter((text) => !text.includes('status of 400'))).toEqual([]);
+  });
+
+  it('sends a policy that allows its own files only, and runs without anything else', async () => {
+    const policy = (await fetch(`${served.address}/playground`)).headers.get('content-security-policy')!;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    // Were a script injected, the policy would refuse it.
+    await page.evaluate(`{
+      const script = document.createElement('script');
+      script.textContent = 'window.injected = true';
+      document.body.append(script);
+    }`);
+    expect(await page.evaluate('window.injected === undefined')).toBe(true);
+    const refused = page.complaints.filter((text) => /Content.Security.Policy/.test(text));
+    expect(refused.length).toBeGreaterThan(0);
   });
 });

@@ -7,6 +7,7 @@ const input = byId<HTMLInputElement>('image');
 const drop = byId('drop');
 const vector = byId<HTMLTextAreaElement>('vector');
 const answer = byId('answer');
+const result = byId('result');
 const problem = byId('problem');
 
 /** Counts requests: an answer that comes after a later question is not shown. */
@@ -46,7 +47,7 @@ byId('vector-form').addEventListener('submit', (event) => {
 
 function describe({ name, method, gamma, artifact_version, width, takes_images }: DetectorAnswer): void {
   byId('detector').textContent =
-    `${name}: ${method}, γ = ${round(gamma)}, version ${artifact_version.slice(0, 12)}`;
+    `Detector ${name}, version ${artifact_version.slice(0, 12)}. Method ${method.replaceAll(',', ', ')}. Threshold γ = ${round(gamma)}.`;
   byId('vector-note').textContent = `${width} numbers, separated by commas or spaces.`;
   if (takes_images) return;
   input.disabled = true;
@@ -68,21 +69,32 @@ async function show(question: () => Promise<Result>, file?: File): Promise<void>
   answer.setAttribute('aria-busy', 'true');
   try {
     const about = await detector;
-    const result = await question();
+    const found = await question();
     const picture = file === undefined ? undefined : await pictureOf(file);
-    if (mine === asked) answer.replaceChildren(...showResult(result, about, picture));
+    if (mine === asked) answer.replaceChildren(...showResult(found, about, picture));
   } catch (error) {
     if (mine === asked) report(error);
   } finally {
-    if (mine === asked) answer.removeAttribute('aria-busy');
+    if (mine === asked) {
+      answer.removeAttribute('aria-busy');
+      bringIntoView();
+    }
   }
+}
+
+/** On a phone the result is below what was asked. */
+function bringIntoView(): void {
+  const { top } = result.getBoundingClientRect();
+  if (top < 0 || top > window.innerHeight / 2) result.scrollIntoView({ block: 'start' });
 }
 
 function report(error: unknown): void {
   answer.replaceChildren();
   const { message, hint } = error as Problem;
+  // The page sends one image: which one it was is no news.
   problem.replaceChildren(
-    make('p', message),
+    make('p', '! No answer', undefined, 'verdict'),
+    make('p', message.replace(/^images\[0\]: /, '')),
     ...(hint === undefined ? [] : [make('p', `What to do: ${hint}.`)]),
   );
 }

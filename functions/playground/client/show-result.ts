@@ -1,6 +1,6 @@
 import { type DetectorAnswer, type Result, round } from './answers.ts';
 import { drawChart } from './draw-chart.ts';
-import { reasonsFor } from './reasons.ts';
+import { meaningOf, reasonsFor } from './reasons.ts';
 
 /** Everything there is to see of one result. Text from elsewhere only ever becomes text. */
 export function showResult(
@@ -10,24 +10,22 @@ export function showResult(
 ): Node[] {
   const isOod = result.decision === 'ood';
   const decision = isOod ? '✗ Refused: out-of-distribution' : `✓ Accepted: ${result.predicted_name}`;
-  const facts: readonly (readonly [string, string])[] = [
+  const facts: readonly (readonly [string, string | number])[] = [
     [isOod ? 'Class it would be' : 'Class', `${result.predicted_name} (${result.predicted_class})`],
-    ['Score', round(result.score)],
-    ['Threshold γ', round(detector.gamma)],
-    ['p-value', round(result.p_value)],
-    ['Cosine', result.cosine === null ? 'none: the method has no prototypes' : round(result.cosine)],
+    ['Score', result.score],
+    ['Threshold γ', detector.gamma],
+    ['p-value', result.p_value],
+    ['Cosine', result.cosine ?? 'none: the method has no prototypes'],
   ];
+  const verdict = make('div', '', make('p', decision, undefined, 'verdict'), `decision ${result.decision}`);
+  verdict.append(make('p', meaningOf(result)));
+  const summary = make('div', '', definitions(facts), 'summary');
+  if (picture !== undefined) summary.prepend(picture);
   const figure = make('figure', '', drawChart(result, detector));
-  figure.append(make('figcaption', `Scores of ${detector.calibration_scores} calibration samples`));
-  return [
-    make('p', decision, undefined, `decision ${result.decision}`),
-    ...(picture === undefined ? [] : [picture]),
-    definitions(facts),
-    figure,
-    make('h3', 'Why'),
-    list(reasonsFor(result, detector)),
-    steps(result),
-  ];
+  figure.append(
+    make('figcaption', `Where the score lies among those of ${detector.calibration_scores} known images`),
+  );
+  return [verdict, summary, figure, make('h3', 'Why'), list(reasonsFor(result, detector)), steps(result)];
 }
 
 /** The energy after each part of the method, and the channels that speak most for the class. */
@@ -60,9 +58,18 @@ export function make(tag: string, text: string, child?: Node, className?: string
   return node;
 }
 
-function definitions(facts: readonly (readonly [string, string])[]): HTMLElement {
+/** Numbers are rounded to be read, and whole for programs that read the page. */
+function definitions(facts: readonly (readonly [string, string | number])[]): HTMLElement {
   const list = document.createElement('dl');
-  for (const [term, value] of facts) list.append(make('dt', term), make('dd', value));
+  for (const [term, value] of facts) {
+    if (typeof value === 'string') {
+      list.append(make('dt', term), make('dd', value));
+      continue;
+    }
+    const number = make('data', round(value));
+    number.setAttribute('value', String(value));
+    list.append(make('dt', term), make('dd', '', number));
+  }
   return list;
 }
 

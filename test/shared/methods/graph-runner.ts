@@ -1,22 +1,11 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import {
-  ModelProtoSchema,
-  type NodeProto,
-  type TensorProto,
-  TensorProto_DataType,
-} from '../../../calibrate/onnx/onnx_pb.ts';
-import { makeNode, makeTensor, makeValueInfo } from '../../../calibrate/onnx/proto-parts.ts';
-import type { Detector, GraphBuilder, Head } from '../../../shared/methods/contract.ts';
+import { createGraphBuilder } from '../../../calibrate/onnx/graph-builder.ts';
+import { GraphProtoSchema, ModelProtoSchema, TensorProto_DataType } from '../../../calibrate/onnx/onnx_pb.ts';
+import { makeNode, makeValueInfo } from '../../../calibrate/onnx/proto-parts.ts';
+import type { TappedGraph } from '../../../calibrate/onnx/tapped-graph.ts';
+import type { Detector, Head } from '../../../shared/methods/contract.ts';
 import { f32, type Tensors } from '../../../shared/tensor.ts';
-
-const DATA_TYPES = {
-  F32: TensorProto_DataType.FLOAT,
-  F64: TensorProto_DataType.DOUBLE,
-  I32: TensorProto_DataType.INT32,
-  I64: TensorProto_DataType.INT64,
-  U8: TensorProto_DataType.UINT8,
-} as const;
 
 /** Scores rows with the detector's own graph in onnxruntime, from float32 features on. */
 export async function scoreWithGraph(
@@ -28,44 +17,27 @@ export async function scoreWithGraph(
   opset = 17,
 ): Promise<{ readonly score: Float64Array; readonly cosine: Float32Array | undefined }> {
   const { classes, width } = head;
-  const node: NodeProto[] = [];
-  const initializer: TensorProto[] = [];
-  const builder: GraphBuilder = {
-    op: (type, inputs, attributes) => builder.ops(type, inputs, 1, attributes)[0]!,
-    ops: (type, inputs, outputs, attributes) => {
-      const names = Array.from({ length: outputs }, (_, i) => `v${node.length}_${i}`);
-      node.push(makeNode(type, inputs, names, attributes));
-      return names;
-    },
-    constant: ({ dtype, data, shape }, asBool = false) => {
-      const name = `c${initializer.length}`;
-      initializer.push(makeTensor(name, asBool ? TensorProto_DataType.BOOL : DATA_TYPES[dtype], shape, data));
-      return name;
-    },
-  };
+  const graph = create(GraphProtoSchema, { name: 'detector' });
+  const tapped: TappedGraph = { graph, nodes: [], initializers: [], taken: new Set(), batch: 'n' };
+  const builder = createGraphBuilder(tapped, opset);
   const weight = builder.constant(f32(head.weight, classes, width));
   const logits = builder.op('Gemm', ['features', weight, builder.constant(f32(head.bias, classes))], {
     transB: 1,
   });
   const predicted = builder.op('ArgMax', [logits], { axis: 1, keepdims: 0 });
   const out = detector.graph!(builder, { features: 'features', logits, predicted }, head, tensors);
-  node.push(makeNode('Cast', [out.score], ['score'], { to: TensorProto_DataType.DOUBLE }));
+  tapped.nodes.push(makeNode('Identity', [out.score], ['score']));
   const output = [makeValueInfo('score', TensorProto_DataType.DOUBLE, ['n'])];
   if (out.cosine !== undefined) {
-    node.push(makeNode('Identity', [out.cosine], ['cosine']));
+    tapped.nodes.push(makeNode('Identity', [out.cosine], ['cosine']));
     output.push(makeValueInfo('cosine', TensorProto_DataType.FLOAT, ['n']));
   }
-  const model = create(ModelProtoSchema, {
-    irVersion: 8n,
-    opsetImport: [{ domain: '', version: BigInt(opset) }],
-    graph: {
-      name: 'detector',
-      node,
-      initializer,
-      input: [makeValueInfo('features', TensorProto_DataType.FLOAT, ['n', width])],
-      output,
-    },
-  });
+  graph.node = tapped.nodes;
+  graph.initializer = tapped.initializers;
+  graph.input = [makeValueInfo('features', TensorProto_DataType.FLOAT, ['n', width])];
+  graph.output = output;
+  const opsetImport = [{ domain: '', version: BigInt(opset) }];
+  const model = create(ModelProtoSchema, { irVersion: 8n, opsetImport, graph });
   const session = await InferenceSession.create(toBinary(ModelProtoSchema, model), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,

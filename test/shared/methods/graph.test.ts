@@ -26,3 +26,14 @@ it.each([
     expect(Math.abs(score - wanted)).toBeLessThan(1e-5 * Math.max(1, Math.abs(wanted)));
   });
 });
+
+it('the energy of logits in the thousands is finite in the graph too', async () => {
+  const head = { ...problem.head, weight: problem.head.weight.map((value) => value * 1e4) };
+  const { features, rows } = problem.id;
+  const { score } = await scoreWithGraph(findDetector('energy'), head, {}, features, rows);
+  const own = scoreAll(findDetector('energy').prepare(head, {}), head, problem.id);
+  expect(Math.max(...own.score)).toBeGreaterThan(1000);
+  score.forEach((value, row) => {
+    expect(Math.abs(value - own.score[row]!)).toBeLessThan(1e-5 * Math.max(1, Math.abs(own.score[row]!)));
+  });
+});

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import { environment as example } from '../../infra/environments/example.ts';
 import { makeApp } from '../../infra/synthesize.ts';
@@ -18,6 +18,7 @@ describe('synthesised template', () => {
   beforeAll(async () => {
     ({ build, first, second, third } = await synthesizeVariants());
   });
+  afterEach(() => void vi.unstubAllEnvs());
 
   it('is the same, byte for byte, when it is synthesised again', async () => {
     expect((await synthesize(example, build, newFolder())).text).toBe(first.text);
@@ -44,17 +45,21 @@ describe('synthesised template', () => {
     }
   });
 
-  it('is refused by cdk-nag when something in it is open', () => {
-    const { app, stack } = makeApp({
-      label: 'open',
-      value: { ...example, recalibration: undefined },
-      now: NOW,
-      outdir: newFolder(),
-      outputs: (environment) => findBuildOutputs(environment, build),
-    });
-    new Bucket(stack, 'Open');
-    expect(() => app.synth()).toThrow(/AwsSolutions-S10/);
-  });
+  it.each(['true', 'false'])(
+    'is refused by cdk-nag when something in it is open, with CDK_VALIDATION=%s',
+    (mode) => {
+      vi.stubEnv('CDK_VALIDATION', mode);
+      const { app, stack } = makeApp({
+        label: 'open',
+        value: { ...example, recalibration: undefined },
+        now: NOW,
+        outdir: newFolder(),
+        outputs: (environment) => findBuildOutputs(environment, build),
+      });
+      new Bucket(stack, 'Open');
+      expect(() => app.synth()).toThrow(/AwsSolutions-S10/);
+    },
+  );
 
   it('contains the zip that was built, byte for byte', async () => {
     const built = await readFile(join(build, 'functions/embeddings.zip'));

@@ -63,7 +63,9 @@ export async function deploy(
     },
   });
   return {
-    ...{ host, grants, gate },
+    host,
+    grants,
+    gate,
     stop: async () => {
       await host.stop();
       await gate.close();

@@ -101,6 +101,11 @@ describe(`recalibration rehearsed without AWS, on ${s3ServerName}`, () => {
     return objects;
   }
 
+  async function channel(name: string): Promise<{ readonly version: string }> {
+    const { body } = await store.get(`store/birds/channels/${name}.json`, { maxBytes: 1e6 });
+    return JSON.parse(new TextDecoder().decode(body));
+  }
+
   it('calibrates in shards, merges, publishes and promotes', async () => {
     expect(await night('night-1')).toBe(0);
     const channels = (await stored()).map(({ key }) => key).filter((key) => key.includes('/channels/'));
@@ -116,9 +121,18 @@ describe(`recalibration rehearsed without AWS, on ${s3ServerName}`, () => {
     expect(await stored()).toEqual(before);
   });
 
+  it('publishes what fails a gate, and leaves the served channel as it was', async () => {
+    const served = await channel('production');
+    // Other rows to measure on: the versions cannot be compared.
+    await putSamples(store, 'evaluation', 7);
+    expect(await night('night-3')).toBe(1);
+    expect(await channel('production')).toEqual(served);
+    expect((await channel('candidate')).version).not.toBe(served.version);
+  });
+
   it('refuses to merge when a shard is missing', async () => {
-    expect(await job('Shard', 'night-3', 0)).toBe(0);
-    expect(await job('Merge', 'night-3')).toBe(2);
+    expect(await job('Shard', 'night-4', 0)).toBe(0);
+    expect(await job('Merge', 'night-4')).toBe(2);
   });
 
   it.each(['Shard', 'Merge', 'Promote'] as const)('lets %s do all it does, and no more', (name) => {
@@ -130,23 +144,30 @@ describe(`recalibration rehearsed without AWS, on ${s3ServerName}`, () => {
   });
 });
 
-/** Features of three classes, and some of none, as their owner puts them into the bucket. */
+/** The head and the samples, as their owner puts them into the bucket. */
 async function putInputs(store: ObjectStore): Promise<void> {
-  const put = (name: string, tensor: Tensor) => store.put(`input/birds/${name}`, encodeNpy(tensor));
   const weight = Float32Array.from({ length: CLASSES * WIDTH }, (_, i) =>
     (i % WIDTH) % CLASSES === Math.floor(i / WIDTH) ? 1 : -0.25,
   );
-  await put('local/weight.npy', f32(weight, CLASSES, WIDTH));
-  await put('local/bias.npy', f32(new Float32Array(CLASSES), CLASSES));
+  await put(store, 'local/weight.npy', f32(weight, CLASSES, WIDTH));
+  await put(store, 'local/bias.npy', f32(new Float32Array(CLASSES), CLASSES));
+  for (const [seed, role] of ['train', 'calibration', 'evaluation', 'other'].entries())
+    await putSamples(store, role, seed);
+}
+
+/** Features of three classes, or, as `other`, of none. */
+async function putSamples(store: ObjectStore, role: string, seed: number): Promise<void> {
   const rows = 600;
-  for (const [seed, role] of ['train', 'calibration', 'evaluation', 'other'].entries()) {
-    const normal = randomNormals(seed);
-    const features = Float32Array.from({ length: rows * WIDTH }, (_, i) => {
-      const isOwn = (i % WIDTH) % CLASSES === Math.floor(i / WIDTH) % CLASSES;
-      return Math.max(0, (role !== 'other' && isOwn ? 3 : 0.8) + 0.7 * normal());
-    });
-    const labels = BigInt64Array.from({ length: rows }, (_, row) => BigInt(row % CLASSES));
-    await put(`${role}.npy`, f32(features, rows, WIDTH));
-    await put(`${role}.labels.npy`, { dtype: 'I64', shape: [rows], data: labels });
-  }
+  const normal = randomNormals(seed);
+  const features = Float32Array.from({ length: rows * WIDTH }, (_, i) => {
+    const isOwn = (i % WIDTH) % CLASSES === Math.floor(i / WIDTH) % CLASSES;
+    return Math.max(0, (role !== 'other' && isOwn ? 3 : 0.8) + 0.7 * normal());
+  });
+  const labels = BigInt64Array.from({ length: rows }, (_, row) => BigInt(row % CLASSES));
+  await put(store, `${role}.npy`, f32(features, rows, WIDTH));
+  await put(store, `${role}.labels.npy`, { dtype: 'I64', shape: [rows], data: labels });
+}
+
+async function put(store: ObjectStore, name: string, tensor: Tensor): Promise<void> {
+  await store.put(`input/birds/${name}`, encodeNpy(tensor));
 }

@@ -139,6 +139,16 @@ describe('what serves', () => {
     }
   });
 
+  it('says where it is served, as an address that paths follow without a slash between', () => {
+    for (const synthesis of [first, second, third]) {
+      const outputs = Object.entries<{ Value: unknown }>(JSON.parse(synthesis.text).Outputs);
+      const urls = outputs.filter(([name]) => /EndpointUrl/.test(name));
+      expect(urls).toHaveLength(1);
+      // A Function URL is made by AWS, which ends it so: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
+      for (const [, { Value }] of urls) expect(plain(Value)).toMatch(/^https:.*\/$|\.FunctionUrl>$/);
+    }
+  });
+
   it('throttles, bounds and keeps warm as configured', () => {
     expect(only(first, 'AWS::ApiGatewayV2::Stage').DefaultRouteSettings).toMatchObject({
       ThrottlingRateLimit: 100,

@@ -26,7 +26,7 @@ const MEASURED = { jsonMs: 0.47, base64Ms: 0.37, mobileNetMs: 9, decodeMs: 2.6, 
 
 /** Not measured: taken so that the table can be computed. */
 const ASSUMED = {
-  /** One CPU of Lambda; an images function has more memory than it uses the CPUs of. */
+  /** One CPU of Lambda, and 1.7 of them for images. */
   memoryGigabytes: 1769 / 1024,
   imagesMemoryGigabytes: 3008 / 1024,
   images: 1_281_167,

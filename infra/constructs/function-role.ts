@@ -44,7 +44,10 @@ export function functionRole(scope: Construct, id: string, props: FunctionRolePr
   return role;
 }
 
-/** Listing of what lies below prefixes, and being told 404 there: S3 takes an object's key for the prefix then. */
+/**
+ * Listing of what lies below prefixes, and being told 404 of objects there: S3 takes an object's key for the prefix then,
+ * as Ceph's developers found (https://github.com/ceph/ceph/pull/68577).
+ */
 export function listingBelow(bucket: Bucket, prefixes: readonly string[]): PolicyStatement {
   return new PolicyStatement({
     sid: 'ListObjects',

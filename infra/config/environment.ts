@@ -172,8 +172,8 @@ const recalibration = (now: Date) =>
       gates: gates.default({}),
       timeoutHours: whole(1, 24).default(6),
     })
-    .superRefine(({ schedule }, context) => {
-      const fault = scheduleFault(schedule, now);
+    .superRefine(({ schedule, timeZone }, context) => {
+      const fault = scheduleFault(schedule, wallClock(now, timeZone));
       if (fault !== undefined) context.addIssue({ code: 'custom', path: ['schedule'], message: fault });
     });
 
@@ -245,6 +245,13 @@ function describe(issue: z.core.$ZodIssue): string {
 
 function isRegion(text: string): boolean {
   return RegionInfo.regions.some(({ name }) => name === text);
+}
+
+/** What a clock in a time zone shows, in the UTC fields of a date; `now` where there is no such zone. */
+function wallClock(now: Date, timeZone: string): Date {
+  if (!isTimeZone(timeZone)) return now;
+  const shown = new Intl.DateTimeFormat('sv', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
+  return new Date(`${shown.format(now).replace(' ', 'T')}Z`);
 }
 
 function isTimeZone(text: string): boolean {

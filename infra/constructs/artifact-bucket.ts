@@ -11,7 +11,7 @@ import { Construct } from 'constructs';
 import { WORK } from './bucket-layout.ts';
 
 export interface ArtifactBucketProps {
-  /** `destroy` empties the bucket and deletes it and its key with the stack. */
+  /** `destroy` deletes the key with the stack, and the buckets if somebody has emptied them. */
   readonly whenDeleted: 'retain' | 'destroy';
 }
 

@@ -41,6 +41,8 @@ export class BulkFunction extends Construct {
       key,
       reads: [`${detector}channels/${environment.channel}.json`, ...patterns, `${INBOX}*`],
       writes: [`${SCORES}*`],
+      // A file or an image of a listing that is gone is no reason to try again.
+      lists: [INBOX],
     });
     const { reservedConcurrency, timeoutSeconds } = config;
     const handler = new LambdaFunction(this, 'Function', {

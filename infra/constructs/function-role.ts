@@ -13,14 +13,16 @@ export interface FunctionRoleProps {
   readonly reads: readonly string[];
   /** Patterns of keys that it writes. */
   readonly writes?: readonly string[];
+  /** Prefixes below which it is told when an object is not there. */
+  readonly lists?: readonly string[];
 }
 
 /**
- * A role that can write its own log and reach the objects it is told: no managed policies, no listing (CDK adds the
- * function's own dead-letter queue). Without listing, S3 answers 403 instead of 404 for an object that is not there.
+ * A role that can write its own log and reach the objects it is told: no managed policies (CDK adds the function's own
+ * dead-letter queue). Without listing, S3 answers 403 instead of 404 for an object that is not there.
  */
 export function functionRole(scope: Construct, id: string, props: FunctionRoleProps): Role {
-  const { logGroup, bucket, key, reads, writes = [] } = props;
+  const { logGroup, bucket, key, reads, writes = [], lists = [] } = props;
   const role = new Role(scope, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
   const allow = (sid: string, actions: string[], resources: string[]) =>
     role.addToPolicy(new PolicyStatement({ sid, effect: Effect.ALLOW, actions, resources }));
@@ -37,8 +39,22 @@ export function functionRole(scope: Construct, id: string, props: FunctionRolePr
       writes.map((pattern) => bucket.arnForObjects(pattern)),
     );
   }
+  if (lists.length > 0) role.addToPolicy(listingBelow(bucket, lists));
   role.addToPolicy(throughS3(scope, key, writes.length > 0));
   return role;
+}
+
+/**
+ * Listing of what lies below prefixes, and being told 404 of objects there: S3 takes an object's key for the prefix then,
+ * as Ceph's developers found (https://github.com/ceph/ceph/pull/68577).
+ */
+export function listingBelow(bucket: Bucket, prefixes: readonly string[]): PolicyStatement {
+  return new PolicyStatement({
+    sid: 'ListObjects',
+    actions: ['s3:ListBucket'],
+    resources: [bucket.bucketArn],
+    conditions: { StringLike: { 's3:prefix': prefixes.map((prefix) => `${prefix}*`) } },
+  });
 }
 
 /** Use of the bucket's key, but only by S3 on the role's behalf. */

@@ -16,7 +16,7 @@ import type { Environment, RecalibrationConfig } from '../config/environment.ts'
 import { acknowledge, acknowledgePatterns } from '../constructs/acknowledge.ts';
 import type { ArtifactBucket } from '../constructs/artifact-bucket.ts';
 import { layoutOf } from '../constructs/bucket-layout.ts';
-import { throughS3 } from '../constructs/function-role.ts';
+import { listingBelow, throughS3 } from '../constructs/function-role.ts';
 
 export interface JobsProps {
   readonly environment: Environment;
@@ -158,14 +158,7 @@ export class Jobs extends Construct {
     const { bucket, key } = this.#props.artifacts;
     const role = new Role(this, id, { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') });
     const arns = (patterns: readonly string[]) => patterns.map((pattern) => bucket.arnForObjects(pattern));
-    role.addToPolicy(
-      new PolicyStatement({
-        sid: 'ListObjects',
-        actions: ['s3:ListBucket'],
-        resources: [bucket.bucketArn],
-        conditions: { StringLike: { 's3:prefix': lists.map((prefix) => `${prefix}*`) } },
-      }),
-    );
+    role.addToPolicy(listingBelow(bucket, lists));
     role.addToPolicy(
       new PolicyStatement({ sid: 'ReadObjects', actions: ['s3:GetObject'], resources: arns(reads) }),
     );

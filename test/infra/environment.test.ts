@@ -104,6 +104,38 @@ describe('environment', () => {
 });
 
 describe('schedule', () => {
+  it('is looked at by the clock of its time zone', () => {
+    // At NOW it is 16:00 of the day before in Los Angeles, and 09:00 in Tokyo.
+    const at = (timeZone: string) =>
+      faultOf(
+        changed('recalibration', { ...example.recalibration, schedule: 'cron(0 8 24 11 ? 2026)', timeZone }),
+      );
+    expect(at('America/Los_Angeles')).toBe('no fault');
+    expect(at('Asia/Tokyo')).toContain('  recalibration.schedule: cron: never fires');
+  });
+
+  // Every nearest weekday and n-th weekday of four years, against a walk through each month.
+  it.each(['1W', '15W', '30W', '31W', 'LW', 'L'])(
+    'knows the months in which day %s is a certain day',
+    (text) => {
+      for (let month = 0; month < 48; month++) {
+        const [year, index] = [2027 + Math.floor(month / 12), month % 12];
+        const days = daysOf(year, index);
+        const weekdays = days.filter((day) => day.getUTCDay() % 6 !== 0);
+        const target = text.startsWith('L') ? days.length : Number.parseInt(text, 10);
+        const candidates = text === 'L' ? days : target > days.length ? [] : weekdays;
+        const distance = (day: Date) => Math.abs(day.getUTCDate() - target);
+        const due = candidates.toSorted((a, b) => distance(a) - distance(b)).at(0);
+        const expression = `cron(0 0 ${text} ${index + 1} ? ${year})`;
+        if (due === undefined) expect(scheduleFault(expression, NOW), expression).toMatch(/never fires/);
+        else {
+          expect(scheduleFault(expression, new Date(due.getTime() - 60_000)), expression).toBeUndefined();
+          expect(scheduleFault(expression, due), expression).toMatch(/never fires/);
+        }
+      }
+    },
+  );
+
   it.each([
     'rate(1 day)',
     'rate(12 hours)',
@@ -114,6 +146,11 @@ describe('schedule', () => {
     'cron(0 3 L * ? *)',
     'cron(0 3 ? * 2#1 *)',
     'cron(0 3 ? JAN,JUL SUN 2026-2030)',
+    'cron(0 3 ? 2 SUN#5 2032)',
+    'cron(0 3 ? * 6L *)',
+    'cron(0 3 31W 12 ? 2026)',
+    'cron(0 3 LW * ? *)',
+    'cron(1 0 24 11 ? 2026)',
   ])('takes %s', (expression) => {
     expect(scheduleFault(expression, NOW)).toBeUndefined();
   });
@@ -123,6 +160,11 @@ describe('schedule', () => {
     ['cron(0 3 31 4,6,9,11 ? *)', /never fires/],
     ['cron(0 3 29 2 ? 2027)', /never fires/],
     ['cron(0 3 * * ? 2020-2025)', /never fires/],
+    ['cron(0 3 * 1-10 ? 2026)', /never fires/],
+    ['cron(0 0 24 11 ? 2026)', /never fires/],
+    ['cron(0 3 31W 2 ? *)', /never fires/],
+    ['cron(0 3 ? 2 SUN#5 2026-2031)', /never fires/],
+    ['cron(0 3 ? * FUNL *)', /weekday/],
     ['cron(60 3 * * ? *)', /minute/],
     ['cron(0 24 * * ? *)', /hour/],
     ['cron(0 3 0 * ? *)', /day/],
@@ -142,3 +184,8 @@ describe('schedule', () => {
     expect(scheduleFault(expression, NOW)).toMatch(reason);
   });
 });
+
+function daysOf(year: number, month: number): readonly Date[] {
+  const count = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  return Array.from({ length: count }, (_, day) => new Date(Date.UTC(year, month, day + 1)));
+}

@@ -1,18 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { environment as example } from '../../infra/environments/example.ts';
-import { newFolder } from '../calibrate/run-command.ts';
 import { allowed, only, roleOf, statementsOf } from './policies.ts';
-import { buildInto, ofType, type Synthesis, synthesize } from './synthesize-environment.ts';
-import { other } from './variants.ts';
+import { synthesizeVariants } from './syntheses.ts';
+import { ofType, type Synthesis } from './synthesize-environment.ts';
 
 describe('what calibrates anew', () => {
-  let build: string;
   let first: Synthesis;
   let second: Synthesis;
   beforeAll(async () => {
-    build = await buildInto(newFolder());
-    first = await synthesize(example, build, newFolder());
-    second = await synthesize(other, build, newFolder());
+    ({ first, second } = await synthesizeVariants());
   });
 
   it('lets no job write what is served but promotion, and no job delete anything', () => {

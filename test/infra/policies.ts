@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { LIST, type S3Call } from '../servers/s3-gate.ts';
 import { ofType, plain, type Synthesis } from './synthesize-environment.ts';
 
 /** What a policy allows, with ARNs as `plain` writes them. */
@@ -37,6 +38,43 @@ export function allowed(statements: readonly Statement[], action: string): reado
     .filter(({ actions }) => actions.includes(action))
     .flatMap(({ resources }) => resources)
     .sort();
+}
+
+/** An action of S3 on keys (for listings, prefixes) that match a pattern, in which `*` stands for anything. */
+export interface Grant {
+  readonly action: string;
+  readonly pattern: string;
+}
+
+/** What of S3 is allowed, key by key; throws for a condition other than on the prefix of listings. */
+export function grantsOf(statements: readonly Statement[]): readonly Grant[] {
+  return statements.flatMap(({ actions, resources, conditions }) =>
+    actions
+      .filter((action) => action.startsWith('s3:'))
+      .flatMap((action) => {
+        if (action === LIST) return prefixesIn(conditions).map((pattern) => ({ action, pattern }));
+        expect(conditions, action).toBeUndefined();
+        return resources.map((arn) => ({ action, pattern: /^<\w+\.Arn>\/(.+)$/.exec(arn)![1]! }));
+      }),
+  );
+}
+
+function prefixesIn(conditions: unknown): readonly string[] {
+  expect(conditions).toEqual({ StringLike: { 's3:prefix': expect.anything() } });
+  return [(conditions as { StringLike: { 's3:prefix': string | string[] } }).StringLike['s3:prefix']].flat();
+}
+
+/** Whether a grant covers a call. */
+export function covers({ action, pattern }: Grant, call: S3Call): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return action === call.action && new RegExp(`^${parts.join('.*')}$`).test(call.key);
+}
+
+/** The grants that none of the calls needed, as text. */
+export function unused(grants: readonly Grant[], calls: readonly S3Call[]): readonly string[] {
+  return grants
+    .filter((grant) => !calls.some((call) => covers(grant, call)))
+    .map(({ action, pattern }) => `${action} ${pattern}`);
 }
 
 /** The logical id of the one role whose id begins so. */

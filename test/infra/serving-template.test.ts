@@ -1,30 +1,15 @@
-import { copyFile, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { environment as example } from '../../infra/environments/example.ts';
-import { newFolder } from '../calibrate/run-command.ts';
-import { allowed, only, roleOf, statementsOf } from './policies.ts';
-import { buildInto, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
-import { filesAndImages, other } from './variants.ts';
+import { allowed, grantsOf, only, roleOf, statementsOf } from './policies.ts';
+import { synthesizeVariants } from './syntheses.ts';
+import { ofType, plain, type Synthesis } from './synthesize-environment.ts';
 
 describe('what serves', () => {
-  let build: string;
   let first: Synthesis;
   let second: Synthesis;
-  /** With the functions on images and files. Any zip will do: what is looked at is what surrounds it. */
   let third: Synthesis;
   beforeAll(async () => {
-    build = await buildInto(newFolder());
-    first = await synthesize(example, build, newFolder());
-    second = await synthesize(other, build, newFolder());
-    for (const name of ['images', 'bulk'] as const) {
-      await copyFile(join(build, 'functions/embeddings.zip'), join(build, `functions/${name}.zip`));
-    }
-    third = await synthesize(
-      { ...example, functions: filesAndImages, recalibration: undefined },
-      build,
-      newFolder(),
-    );
+    ({ first, second, third } = await synthesizeVariants());
   });
 
   it("lets the function read its detector's channel and versions, and do nothing else to any object", () => {
@@ -91,16 +76,40 @@ describe('what serves', () => {
       'ReportBatchItemFailures',
     ]);
     expect(only(third, 'AWS::Lambda::EventSourceMapping').ScalingConfig).toEqual({ MaximumConcurrency: 4 });
+    // Listing what is there to read lets it be told that something is gone.
+    expect(grantsOf(statements).filter(({ action }) => action === 's3:ListBucket')).toEqual([
+      { action: 's3:ListBucket', pattern: 'inbox/*' },
+    ]);
     const queue = ofType(third, 'AWS::SQS::Queue').find(([id]) => id.startsWith('BulkQueue'))![1].Properties;
     expect(queue.VisibilityTimeout).toBeGreaterThanOrEqual(6 * 600);
     expect(queue.RedrivePolicy.maxReceiveCount).toBe(3);
     expect(JSON.stringify(ofType(third, 'AWS::SQS::QueuePolicy'))).toContain('"s3.amazonaws.com"');
   });
 
-  it('serves images on x86_64, by token, and lets requests name images below one prefix', () => {
+  it('runs on arm64 what is JavaScript, on x86_64 what has binaries, each by an alias', () => {
+    const architectures = [first, third].flatMap((synthesis) =>
+      ofType(synthesis, 'AWS::Lambda::Function').map(([id, { Properties }]) => [
+        id.replace(/Function\w+$/, ''),
+        Properties.Architectures[0],
+      ]),
+    );
+    expect(Object.fromEntries(architectures)).toEqual({
+      Embeddings: 'arm64',
+      Images: 'x86_64',
+      Bulk: 'x86_64',
+    });
+    expect(ofType(third, 'AWS::Lambda::Alias').map(([, { Properties }]) => Properties.Name)).toEqual([
+      'live',
+      'live',
+    ]);
+    // The queue's messages go to the alias too.
+    const { FunctionName } = only(third, 'AWS::Lambda::EventSourceMapping');
+    expect(JSON.stringify(FunctionName)).toMatch(/"Ref":"BulkLive\w+"/);
+  });
+
+  it('serves images by token, and lets requests name images below one prefix', () => {
     const images = ofType(third, 'AWS::Lambda::Function').find(([id]) => id.startsWith('Images'))![1]
       .Properties;
-    expect(images.Architectures).toEqual(['x86_64']);
     expect(images.EphemeralStorage).toEqual({ Size: 1024 });
     expect(plain(images.Environment.Variables.HIMPLOS_IMAGES)).toMatch(/^s3:\/\/<\w+>\/images$/);
     expect(allowed(statementsOf(third, roleOf(third, 'ImagesRole')), 's3:GetObject')).toHaveLength(5);
@@ -131,11 +140,27 @@ describe('what serves', () => {
     }
   });
 
+  it('says where it is served, as an address that paths follow without a slash between', () => {
+    for (const synthesis of [first, second, third]) {
+      const outputs = Object.entries<{ Value: unknown }>(JSON.parse(synthesis.text).Outputs);
+      const urls = outputs.filter(([name]) => /EndpointUrl/.test(name));
+      expect(urls).toHaveLength(1);
+      // A Function URL is made by AWS, which ends it so: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
+      for (const [, { Value }] of urls) expect(plain(Value)).toMatch(/^https:.*\/$|\.FunctionUrl>$/);
+    }
+  });
+
   it('throttles, bounds and keeps warm as configured', () => {
     expect(only(first, 'AWS::ApiGatewayV2::Stage').DefaultRouteSettings).toMatchObject({
       ThrottlingRateLimit: 100,
       ThrottlingBurstLimit: 200,
     });
+    expect(only(third, 'AWS::ApiGatewayV2::Stage').DefaultRouteSettings).toMatchObject({
+      ThrottlingRateLimit: 10,
+      ThrottlingBurstLimit: 20,
+    });
+    const [, bulk] = ofType(third, 'AWS::Lambda::Function').find(([id]) => id.startsWith('Bulk'))!;
+    expect(bulk.Properties.ReservedConcurrentExecutions).toBe(4);
     expect(only(first, 'AWS::Lambda::Function').ReservedConcurrentExecutions).toBe(50);
     expect(only(first, 'AWS::Lambda::Alias').ProvisionedConcurrencyConfig).toBeUndefined();
     expect(only(second, 'AWS::Lambda::Function').ReservedConcurrentExecutions).toBeUndefined();
@@ -160,56 +185,5 @@ describe('what serves', () => {
     expect([...new Set(known)].filter((name) => !names.includes(name!))).toEqual(['HIMPLOS_S3_ENDPOINT']);
     expect(plain(Environment.Variables.HIMPLOS_STORE)).toMatch(/^s3:\/\/<ArtifactsBucket\w+>\/store$/);
     expect(Number(Environment.Variables.HIMPLOS_LOAD_TIMEOUT_SECONDS)).toBeLessThan(Timeout);
-  });
-
-  it('raises an alarm to an encrypted topic for everything that should wake somebody', () => {
-    const alarms = ofType(first, 'AWS::CloudWatch::Alarm');
-    const topic = `<${ofType(first, 'AWS::SNS::Topic')[0]![0]}>`;
-    for (const [, { Properties }] of alarms) {
-      expect(Properties.AlarmActions.map(plain)).toEqual([topic]);
-      expect(Properties.TreatMissingData).toBe('notBreaching');
-    }
-    expect(alarms.map(([, { Properties }]) => Properties.MetricName as string).sort()).toEqual([
-      'ApproximateNumberOfMessagesVisible',
-      'ApproximateNumberOfMessagesVisible',
-      'ArtifactAge',
-      'Duration',
-      'Errors',
-      'ExecutionsFailed',
-      'ExecutionsTimedOut',
-      'Failures',
-      'OodShare',
-      'RefreshFailures',
-      'Throttles',
-    ]);
-    const p99 = alarms.find(([, { Properties }]) => Properties.MetricName === 'Duration')![1].Properties;
-    expect(p99.ExtendedStatistic).toBe('p99');
-    expect(only(first, 'AWS::SNS::Topic').KmsMasterKeyId).toBeDefined();
-    expect(only(second, 'AWS::SNS::Subscription')).toMatchObject({
-      Protocol: 'email',
-      Endpoint: 'ops@example.com',
-    });
-  });
-
-  it('watches and draws metrics that functions write, by the dimensions they write', async () => {
-    const source = await readFile(new URL('../../functions/runtime/telemetry.ts', import.meta.url), 'utf8');
-    const own = ofType(first, 'AWS::CloudWatch::Alarm').filter(
-      ([, { Properties }]) => Properties.Namespace === 'himplos',
-    );
-    expect(own).toHaveLength(4);
-    for (const [, { Properties }] of own) {
-      expect(source).toContain(`'${Properties.MetricName}'`);
-      expect(Properties.Dimensions).toEqual([
-        { Name: 'detector', Value: 'example' },
-        { Name: 'service', Value: 'himplos' },
-      ]);
-    }
-    expect(source).toContain("serviceName: 'himplos'");
-    expect(source).toContain('defaultDimensions: { detector }');
-    const body = plain(only(first, 'AWS::CloudWatch::Dashboard').DashboardBody);
-    for (const name of body.match(/(?<="himplos",")\w+/g) ?? []) {
-      expect(source).toContain(name.replace(/^ScoreTenth\d+$/, 'ScoreTenth'));
-    }
-    expect(body).toContain('ScoreTenth10');
   });
 });

@@ -1,11 +1,13 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Validations } from 'aws-cdk-lib';
 import type { Node } from 'constructs';
-import { buildFunction } from '../../functions/build/functions.ts';
+import { buildTool } from '../../calibrate/build.ts';
+import { buildFunction, type FunctionName } from '../../functions/build/functions.ts';
 import { zip } from '../../functions/build/zip.ts';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import type { EnvironmentInput } from '../../infra/config/environment.ts';
+import { fillContainer } from '../../infra/container/build.ts';
 import { makeApp } from '../../infra/synthesize.ts';
 
 export interface Resource {
@@ -28,16 +30,18 @@ export interface Synthesis {
 /** The day that schedules must fire after, so that tests do not depend on when they run. */
 export const NOW = new Date('2026-11-24T00:00:00Z');
 
-/** Fills a folder as the builds do: the embeddings function, really built, and what the image is made from. */
-export async function buildInto(folder: string): Promise<string> {
+/** Fills a folder as the builds do: functions, really built, and what the image is made from. */
+export async function buildInto(
+  folder: string,
+  functions: readonly FunctionName[] = ['embeddings'],
+): Promise<string> {
   await mkdir(join(folder, 'functions'));
-  const { files } = await buildFunction('embeddings');
-  await writeFile(join(folder, 'functions/embeddings.zip'), zip(files));
-  const container = new URL('../../infra/container/', import.meta.url);
-  await mkdir(join(folder, 'container'));
-  for (const name of ['Dockerfile', 'job.ts', 'run-tool.ts']) {
-    await cp(new URL(name, container), join(folder, 'container', name));
+  for (const name of functions) {
+    const { files } = await buildFunction(name);
+    await writeFile(join(folder, `functions/${name}.zip`), zip(files));
   }
+  await buildTool(join(folder, 'tool'));
+  await fillContainer(join(folder, 'container'), join(folder, 'tool'));
   return folder;
 }
 

@@ -1,34 +1,24 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findBuildOutputs } from '../../infra/config/build-outputs.ts';
 import { environment as example } from '../../infra/environments/example.ts';
 import { makeApp } from '../../infra/synthesize.ts';
 import { newFolder } from '../calibrate/run-command.ts';
 import { only, statementsOf } from './policies.ts';
-import { buildInto, NOW, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
-import { filesAndImages, other } from './variants.ts';
+import { synthesizeVariants } from './syntheses.ts';
+import { NOW, ofType, plain, type Synthesis, synthesize } from './synthesize-environment.ts';
 
 describe('synthesised template', () => {
   let build: string;
   let first: Synthesis;
   let second: Synthesis;
-  /** With the functions on images and files. Any zip will do: what is looked at is what surrounds it. */
   let third: Synthesis;
   beforeAll(async () => {
-    build = await buildInto(newFolder());
-    first = await synthesize(example, build, newFolder());
-    second = await synthesize(other, build, newFolder());
-    for (const name of ['images', 'bulk'] as const) {
-      await copyFile(join(build, 'functions/embeddings.zip'), join(build, `functions/${name}.zip`));
-    }
-    third = await synthesize(
-      { ...example, functions: filesAndImages, recalibration: undefined },
-      build,
-      newFolder(),
-    );
+    ({ build, first, second, third } = await synthesizeVariants());
   });
+  afterEach(() => void vi.unstubAllEnvs());
 
   it('is the same, byte for byte, when it is synthesised again', async () => {
     expect((await synthesize(example, build, newFolder())).text).toBe(first.text);
@@ -55,17 +45,21 @@ describe('synthesised template', () => {
     }
   });
 
-  it('is refused by cdk-nag when something in it is open', () => {
-    const { app, stack } = makeApp({
-      label: 'open',
-      value: { ...example, recalibration: undefined },
-      now: NOW,
-      outdir: newFolder(),
-      outputs: (environment) => findBuildOutputs(environment, build),
-    });
-    new Bucket(stack, 'Open');
-    expect(() => app.synth()).toThrow(/AwsSolutions-S10/);
-  });
+  it.each(['true', 'false'])(
+    'is refused by cdk-nag when something in it is open, with CDK_VALIDATION=%s',
+    (mode) => {
+      vi.stubEnv('CDK_VALIDATION', mode);
+      const { app, stack } = makeApp({
+        label: 'open',
+        value: { ...example, recalibration: undefined },
+        now: NOW,
+        outdir: newFolder(),
+        outputs: (environment) => findBuildOutputs(environment, build),
+      });
+      new Bucket(stack, 'Open');
+      expect(() => app.synth()).toThrow(/AwsSolutions-S10/);
+    },
+  );
 
   it('contains the zip that was built, byte for byte', async () => {
     const built = await readFile(join(build, 'functions/embeddings.zip'));
@@ -76,7 +70,7 @@ describe('synthesised template', () => {
   });
 
   it('keeps every bucket private, encrypted, owned and TLS only; the artifacts versioned with a key of their own', () => {
-    for (const synthesis of [first, second]) {
+    for (const synthesis of [first, second, third]) {
       const buckets = ofType(synthesis, 'AWS::S3::Bucket');
       expect(buckets).toHaveLength(2);
       for (const [id, { Properties }] of buckets) {
@@ -127,7 +121,7 @@ describe('synthesised template', () => {
   });
 
   it('gives no role every action on anything, and every resource only where AWS has no narrower one', () => {
-    for (const synthesis of [first, second]) {
+    for (const synthesis of [first, second, third]) {
       for (const [id] of ofType(synthesis, 'AWS::IAM::Role')) {
         if (synthesis.resources[id]!.Properties.ManagedPolicyArns !== undefined) continue;
         for (const { actions, resources } of statementsOf(synthesis, id)) {
@@ -143,10 +137,15 @@ describe('synthesised template', () => {
     }
   });
 
-  it('keeps what failed in encrypted queues that take TLS only, and ends every log', () => {
-    for (const synthesis of [first, second]) {
+  it('keeps what failed in encrypted queues that take TLS only', () => {
+    for (const [synthesis, expected] of [
+      [first, 2],
+      [second, 2],
+      // Of images, of bulk, and bulk's own.
+      [third, 3],
+    ] as const) {
       const queues = ofType(synthesis, 'AWS::SQS::Queue');
-      expect(queues).toHaveLength(2);
+      expect(queues).toHaveLength(expected);
       for (const [id, { Properties }] of queues) {
         expect(Properties.SqsManagedSseEnabled).toBe(true);
         const policy = ofType(synthesis, 'AWS::SQS::QueuePolicy').find(
@@ -154,10 +153,31 @@ describe('synthesised template', () => {
         )!;
         expect(JSON.stringify(policy[1].Properties)).toContain('"aws:SecureTransport":"false"');
       }
-      expect(only(synthesis, 'AWS::Lambda::Function').DeadLetterConfig).toBeDefined();
-      expect(only(synthesis, 'AWS::Scheduler::Schedule').Target.DeadLetterConfig).toBeDefined();
-      for (const [, { Properties }] of ofType(synthesis, 'AWS::Logs::LogGroup')) {
-        expect(Properties.RetentionInDays).toBe(30);
+      for (const [id, { Properties }] of ofType(synthesis, 'AWS::Lambda::Function')) {
+        // What bulk is asked to do waits in its queue, which has the dead letters.
+        if (!id.startsWith('Bulk')) expect(Properties.DeadLetterConfig, id).toBeDefined();
+      }
+      for (const [, { Properties }] of ofType(synthesis, 'AWS::Scheduler::Schedule')) {
+        expect(Properties.Target.DeadLetterConfig).toBeDefined();
+      }
+    }
+  });
+
+  it('ends every log, and lets functions, jobs and state machine write to no other', () => {
+    for (const synthesis of [first, second, third]) {
+      const logs = ofType(synthesis, 'AWS::Logs::LogGroup');
+      for (const [id, { Properties }] of logs) expect(Properties.RetentionInDays, id).toBe(30);
+      const known = logs.map(([id]) => `<${id}>`);
+      for (const [id, { Properties }] of ofType(synthesis, 'AWS::Lambda::Function')) {
+        expect(known, id).toContain(plain(Properties.LoggingConfig.LogGroup));
+      }
+      for (const [id, { Properties }] of ofType(synthesis, 'AWS::Batch::JobDefinition')) {
+        const { Options } = Properties.ContainerProperties.LogConfiguration;
+        expect(known, id).toContain(plain(Options['awslogs-group']));
+      }
+      for (const [, { Properties }] of ofType(synthesis, 'AWS::StepFunctions::StateMachine')) {
+        const [{ CloudWatchLogsLogGroup }] = Properties.LoggingConfiguration.Destinations;
+        expect(known).toContain(plain(CloudWatchLogsLogGroup.LogGroupArn).replace('.Arn', ''));
       }
     }
   });

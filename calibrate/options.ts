@@ -29,7 +29,7 @@ export function addRunOptions(command: Command): Command {
     .option('--device <name>', `where the model runs: ${DEVICES.join(', ')}`, parseDevice, 'auto' as Device)
     .option(
       '--batch <n>',
-      'images per run of the model (4 on a CPU, 64 on a GPU)',
+      'images per run of the model (2 on a CPU, 64 on a GPU)',
       parseCount('--batch', 4096),
     )
     .option(

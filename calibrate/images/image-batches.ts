@@ -63,10 +63,12 @@ export async function* imageBatches(
   const limits = { ...(options.limits ?? defaultImageLimits), values: Math.floor(MAX_BATCH_VALUES / batch) };
   const pool = new ImagePool({ preprocessing, limits }, threads, model);
   const builder = new BatchBuilder(source.address);
-  // One thread runs the model on a whole batch. Mere decoding is shared out more finely, so that the first of large
-  // batches is not long in coming and few wait in memory.
-  const images = model === undefined ? Math.min(MAX_CHUNK_IMAGES, batch) : batch;
-  const ahead = Math.ceil(batch / images) + threads;
+  // One thread runs the model on a whole batch, and what waits are encoded images and features: enough of them that no
+  // thread is without work while an earlier batch takes longer. Mere decoding is shared out more finely, so that the
+  // first of large batches is not long in coming and few inputs wait in memory.
+  const hasModel = model !== undefined;
+  const images = hasModel ? batch : Math.min(MAX_CHUNK_IMAGES, batch);
+  const ahead = hasModel ? 4 * threads : Math.ceil(batch / images) + threads;
   const prepared = mapAhead(chunks(source.samples(), images, batch, options.isCut), ahead, async (chunk) => ({
     ...chunk,
     ...(await pool.prepare(chunk.samples.map(({ bytes }) => bytes))),

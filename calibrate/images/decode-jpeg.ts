@@ -56,7 +56,7 @@ export async function decodeJpeg(bytes: Uint8Array, header: JpegHeader): Promise
     const frame = jpeg.getFrameInfo();
     if (frame.width !== width || frame.height !== height) return;
     // The memory is the decoder's, and its next image will lie there too.
-    return { pixels: jpeg.getDecodedBuffer().slice(), width, height };
+    return { pixels: new Uint8Array(jpeg.getDecodedBuffer()), width, height };
   } catch {
     // Mere warnings as well, for example about bytes between two markers.
     complaints++;

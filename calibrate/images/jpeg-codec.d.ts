@@ -7,7 +7,7 @@ declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs' {
     decode(): void;
     getFrameInfo(): { readonly width: number; readonly height: number };
     /** height × width × components bytes, in the decoder's own memory. */
-    getDecodedBuffer(): Uint8Array;
+    getDecodedBuffer(): Uint8ClampedArray;
   }
 
   export default function openCodec(): Promise<{ readonly JPEGDecoder: new () => JpegDecoder }>;

@@ -52,6 +52,24 @@ export function addRows(from: usize, rows: i32, width: i32, to: usize): void {
   }
 }
 
+/**
+ * Counts the float32 numbers from `at` up to `end` by the leading 22 of their bits: 2^22 counts of 32 bits at `counts`.
+ * `end` − `at` is a multiple of 16 bytes.
+ */
+export function countLeading(at: usize, end: usize, counts: usize): void {
+  for (; at < end; at += 16) {
+    countOne(load<u32>(at), counts);
+    countOne(load<u32>(at, 4), counts);
+    countOne(load<u32>(at, 8), counts);
+    countOne(load<u32>(at, 12), counts);
+  }
+}
+
+function countOne(bits: u32, counts: usize): void {
+  const place = counts + ((<usize>(bits >> 10)) << 2);
+  store<u32>(place, load<u32>(place) + 1);
+}
+
 /** Panels worked on at a time: at 128 rows 64 KiB, which stay in the second-level cache. */
 const HEIGHT: i32 = 16;
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { HimplosError } from '../../shared/errors.ts';
+import type { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
 import { imageBatches } from '../images/image-batches.ts';
 import type { ImageSource, Sample, SampleRange } from '../sources/contract.ts';
-import { type FeatureBatch, featureBatches } from './feature-batches.ts';
+import { featureBatches } from './feature-batches.ts';
 import type { FeatureExtractor } from './feature-extractor.ts';
 import type { Spool } from './spool.ts';
 
@@ -54,7 +54,6 @@ export async function extractFeatures(
       signal,
     });
     for await (const images of batches) {
-      requireFinite(images, extractor.width);
       await spool.append(images.features, images.digests);
       images.names.forEach((name, i) => {
         options.onRow(name, images.labels[i], images.digests[i]!, first + images.positions[i]!);
@@ -171,14 +170,4 @@ class StoredDigests {
 async function* follow(waiting: readonly Sample[], samples: AsyncIterator<Sample>): AsyncGenerator<Sample> {
   yield* waiting;
   for (let next = await samples.next(); !next.done; next = await samples.next()) yield next.value;
-}
-
-function requireFinite({ features, names }: FeatureBatch, width: number): void {
-  const at = features.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  throw new HimplosError(
-    'bad-model',
-    `the model gives ${features[at]} as feature ${at % width} of ${names[Math.floor(at / width)]}`,
-    { hint: 'check mean and std of the preprocessing, and whether the model was exported in half precision' },
-  );
 }

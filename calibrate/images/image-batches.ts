@@ -48,6 +48,8 @@ export interface ImageBatchOptions {
 
 /** Values of one batch's input: 1 GiB, 1700 images of 224 × 224 or 21 of 2048 × 2048. */
 const MAX_BATCH_VALUES = 2 ** 28;
+/** Values of one image's input, whatever the batch: 128 MiB, some 3300 × 3300 pixels. */
+const MAX_IMAGE_VALUES = 2 ** 25;
 
 /**
  * Decodes and preprocesses a source's images in batches, in the source's order, on threads that stay ahead of whoever
@@ -60,7 +62,10 @@ export async function* imageBatches(
   options: ImageBatchOptions,
 ): AsyncGenerator<ImageBatch> {
   const { preprocessing, batch, threads, model, signal } = options;
-  const limits = { ...(options.limits ?? defaultImageLimits), values: Math.floor(MAX_BATCH_VALUES / batch) };
+  const limits = {
+    ...(options.limits ?? defaultImageLimits),
+    values: Math.min(MAX_IMAGE_VALUES, Math.floor(MAX_BATCH_VALUES / batch)),
+  };
   const pool = new ImagePool({ preprocessing, limits }, threads, model);
   const builder = new BatchBuilder(source.address);
   // One thread runs the model on a whole batch, and what waits are encoded images and features: enough of them that no
@@ -68,7 +73,7 @@ export async function* imageBatches(
   // first of large batches is not long in coming and few inputs wait in memory.
   const hasModel = model !== undefined;
   const images = hasModel ? batch : Math.min(MAX_CHUNK_IMAGES, batch);
-  const ahead = hasModel ? 4 * threads : Math.ceil(batch / images) + threads;
+  const ahead = threads + Math.ceil(hasModel ? AHEAD_IMAGES / batch : batch / images);
   const prepared = mapAhead(chunks(source.samples(), images, batch, options.isCut), ahead, async (chunk) => ({
     ...chunk,
     ...(await pool.prepare(chunk.samples.map(({ bytes }) => bytes))),
@@ -94,6 +99,8 @@ export async function* imageBatches(
   }
 }
 
+/** Images that wait for a thread and its model. */
+const AHEAD_IMAGES = 16;
 /** Images sent to a thread together: a message costs as much as decoding a 32 × 32 JPEG. */
 const MAX_CHUNK_IMAGES = 16;
 

@@ -1,3 +1,4 @@
+import { HimplosError } from '../../shared/errors.ts';
 import { ImageThread, type Prepared } from './image-thread.ts';
 import type { ImageSetup, ModelJob } from './image-worker.ts';
 
@@ -17,6 +18,7 @@ export class ImagePool {
   readonly #threads: number;
   readonly #model: ModelJob | undefined;
   readonly #own: ImageThread[] = [];
+  #isClosed = false;
 
   /** @param model makes features of the images; without it their input is the result */
   constructor(setup: ImageSetup, threads: number, model?: ModelJob) {
@@ -26,7 +28,9 @@ export class ImagePool {
   }
 
   /** A batch of encoded images, done by the least busy thread. Rejects as {@link ImageThread.run}. */
-  prepare(images: readonly Uint8Array[]): Promise<Prepared> {
+  async prepare(images: readonly Uint8Array[]): Promise<Prepared> {
+    // A source may give one more when nobody waits any longer: no thread is started for that.
+    if (this.#isClosed) throw new HimplosError('interrupted', 'work on images was stopped');
     const bounds = [0];
     for (const image of images) bounds.push(bounds.at(-1)! + image.length);
     const bytes = new Uint8Array(bounds.at(-1)!);
@@ -39,6 +43,7 @@ export class ImagePool {
 
   /** Lets the threads go; what they have not finished fails, and those still at work end. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(
       this.#own.splice(0).map((thread) => {
         if (thread.load > 0 || thread.hasEnded) return thread.end();

@@ -27,8 +27,8 @@ export class ImageThread {
     readonly resolve: (batch: Prepared) => void;
     readonly reject: (cause: unknown) => void;
   }[] = [];
-  /** The model it has open. */
-  #model: Uint8Array | undefined;
+  /** What it has open. */
+  #model: ModelJob | undefined;
   /** Why it does no more work. */
   #end: { readonly cause: unknown } | undefined;
 
@@ -60,8 +60,9 @@ export class ImageThread {
 
   /** Has a model ready for the jobs that come after; what is wrong with it, they say. */
   open(job: ModelJob): void {
-    if (this.#end !== undefined || this.#model === job.model) return;
-    this.#model = job.model;
+    const isOpen = this.#model?.model === job.model && this.#model.threads === job.threads;
+    if (this.#end !== undefined || isOpen) return;
+    this.#model = job;
     this.#worker.postMessage(job);
   }
 

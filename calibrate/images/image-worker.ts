@@ -65,7 +65,10 @@ port.on('message', (job: ModelJob | ImageJob) => {
 });
 
 async function open({ model, described, threads }: ModelJob): Promise<void> {
-  await extractor?.then((old) => old[Symbol.asyncDispose]());
+  await extractor?.then(
+    (old) => old[Symbol.asyncDispose](),
+    () => undefined, // there is nothing to close of one that did not open
+  );
   // Threads that only decode need no onnxruntime.
   extractor = import('../features/feature-extractor.ts').then(({ openExtractor }) =>
     openExtractor(model, described, { device: 'cpu', threads }),
@@ -130,7 +133,9 @@ async function prepareBatch({ setup, bytes, bounds, wanted }: ImageJob) {
       }
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  // Both end before the next job begins, which uses the same memory.
+  const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
+  for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason;
   const sizes: PreparedImage[] = [];
   for (const [index, image] of all.entries()) {
     if (!('digest' in image)) continue;
@@ -147,7 +152,11 @@ function preprocessorFor(preprocessing: Preprocessing): Preprocessor {
   return preprocessor.use;
 }
 
+/** More than this is not kept: 64 MiB. */
+const MAX_SCRATCH_VALUES = 2 ** 24;
+
 function takeScratch(values: number): Float32Array<ArrayBuffer> {
+  if (values > MAX_SCRATCH_VALUES) return new Float32Array(values);
   if (scratch.length < values) scratch = new Float32Array(values);
   return scratch;
 }

@@ -1,4 +1,5 @@
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
+import { requireFiniteFeatures } from '../features/feature-batches.ts';
 import type { FeatureExtractor } from '../features/feature-extractor.ts';
 import { imageBatches } from '../images/image-batches.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -45,7 +46,9 @@ export async function imageOutliers(source: ImageSource, options: ImageOutlierOp
       for (let row = 0; row < images.rows; row++) {
         DISTORTIONS[kind]!(images.tensor, row * size, images, tensor.subarray(row * size), random);
       }
-      features[k]!.push((await extractor.featuresOf({ ...images, tensor })).slice());
+      const own = await extractor.featuresOf({ ...images, tensor });
+      requireFiniteFeatures(own, images.names, extractor.width);
+      features[k]!.push(own.slice());
       onImages(images.rows);
     }
   }

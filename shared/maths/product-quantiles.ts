@@ -40,7 +40,7 @@ export class ProductQuantiles {
 
   /**
    * The quantile by numpy's linear rule, of products rounded to float64.
-   * @param scales one a column, ≥ 0
+   * @param scales one a column, ≥ 0 and finite
    * @param fraction in [0, 1]
    */
   at(scales: Float64Array, fraction: number): number {

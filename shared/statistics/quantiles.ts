@@ -16,7 +16,7 @@ export interface Quantiles {
 
 /**
  * Quantiles of all N·L training activations pooled (what ReAct's and HIMPLoS's λ are percentiles of): exact where
- * the whole source has at most 2^24 of them, else from a histogram of 32 MiB.
+ * the whole source has at most 2^24 of them, else from a histogram of 16 MiB.
  */
 export const activationQuantiles: Statistic<Quantiles> = {
   key: 'activation-quantiles',

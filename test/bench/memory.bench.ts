@@ -1,6 +1,6 @@
 /**
  * Is memory flat in the number of images? Peak resident memory of `himplos features` on 1,000 and 5,000 drawings of
- * 32 × 32 pixels, and on as many photographs of 224 × 224 (the benchmark's 250, over and over), each run a process of its
+ * 48 × 48 pixels, and on as many photographs of 224 × 224 (the benchmark's 250, over and over), each run a process of its
  * own. Exit status 1 when the medians differ by more than a tenth: that is a result and no matter of how busy the machine
  * is.
  */
@@ -26,7 +26,7 @@ if (task === 'draw') await draw(argv[0]!, Number(argv[1]));
 else if (task === 'repeat') await repeatPhotographs(argv[0]!, Number(argv[1]));
 else if (task === 'measure') await measure(argv);
 else {
-  compare('drawings of 32 × 32', 'draw', ['--model', DEMO_MODEL, ...DEMO_PREPROCESSING]);
+  compare('drawings of 48 × 48', 'draw', ['--model', DEMO_MODEL, ...DEMO_PREPROCESSING]);
   const half = '0.5,0.5,0.5';
   const model = realData('imagenet/model.onnx');
   if (hasRealData) {

@@ -110,7 +110,7 @@ for (const given of CASES)
         if (taken.length === given.count) break;
       }
       images = taken.map(({ bytes }) => bytes);
-      // The tool's own batches of 64; what it prints is in the order of the source.
+      // In the tool's own batches; what it prints is in the order of the source.
       const folder = newFolder();
       const list = join(folder, 'list.txt');
       taken.forEach(({ bytes }, i) => void writeFileSync(join(folder, `${i}.img.jpg`), bytes));

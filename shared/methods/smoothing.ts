@@ -137,7 +137,9 @@ export function graphCosine(
     for (let i = c * width; i < (c + 1) * width; i++) units[i] = prototypes[i]! / length;
   }
   const unit = builder.op('Gather', [builder.constant(f32(units, classes, width)), predicted], { axis: 0 });
-  const product = builder.op('ReduceSum', [builder.op('Mul', [features, unit])], { axes: [1], keepdims: 1 });
+  // A product with ones: onnxruntime's ReduceSum adds up in another order when there is one row than when there are more.
+  const ones = builder.constant(f32(new Float32Array(width).fill(1), width, 1));
+  const product = builder.op('MatMul', [builder.op('Mul', [features, unit]), ones]);
   const length = builder.op('ReduceL2', [features], { axes: [1], keepdims: 1 });
   // The smallest normal float32 keeps 0 / 0 out: the cosine of a zero vector is 0.
   const atLeast = builder.constant(f32(Float32Array.of(2 ** -126)));

@@ -44,10 +44,7 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
     const rest = `functions/${name}/load-application.ts`;
     return { files: await splitFunction({ ...options, inject }, { handler, rest }) };
   }
-  const { outputFiles } = await build({
-    ...{ ...options, ...bundledNatives },
-    ...{ write: false, entryPoints: [handler] },
-  });
+  const { outputFiles } = await build({ ...options, ...bundledNatives, entryPoints: [handler] });
   return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };
 }
 

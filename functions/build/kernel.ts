@@ -21,7 +21,9 @@ export const SUMS_KERNEL_FILE = fileURLToPath(
 
 const SUMS_SOURCE = 'shared/maths/assembly/sums.ts';
 
-/** The text of kernel-bytes.ts: both variants of shared/kernel/assembly, compiled. The same sources give the same text. */
+/**
+ * The text of kernel-bytes.ts: both variants of shared/kernel/assembly, compiled. The same sources give the same text.
+ */
 export async function makeKernelFile(): Promise<string> {
   const simd = await compile(SOURCE, ['simd']);
   const relaxed = await compile(SOURCE, ['simd', 'relaxed-simd']);

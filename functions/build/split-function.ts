@@ -1,11 +1,12 @@
-import { basename, relative, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import type { ZipEntry } from './zip.ts';
 
 /**
  * Bundles a function into two CommonJS files: index.js with `handler` and what it imports, and rest.js with what `rest`
  * adds to that, loaded when `handler` imports `rest` dynamically. A function that starts can so have its first request
- * on the way before most of its code has been read. Modules of index.js exist once: rest.js takes them from there.
+ * on the way before most of its code has been read. Modules of index.js exist once, as rest.js takes them from there;
+ * injected ones can be in both.
  * @param options of both bundles
  * @param handler path of the entry, from `options.absWorkingDir`
  * @param rest path of the module that it imports dynamically
@@ -14,7 +15,7 @@ export async function splitFunction(
   options: BuildOptions & { readonly absWorkingDir: string },
   { handler, rest }: { readonly handler: string; readonly rest: string },
 ): Promise<ZipEntry[]> {
-  const plugins = [leaveOut(rest)];
+  const plugins = [leaveOut(rest, options.absWorkingDir)];
   const { metafile } = await build({ ...options, entryPoints: [handler], plugins, metafile: true });
   const early = Object.keys(metafile.inputs).filter(
     (path) => path !== handler && !options.inject?.includes(path),
@@ -41,12 +42,14 @@ export async function splitFunction(
 }
 
 /** index.js asks for rest.js where the sources ask for `rest`. */
-function leaveOut(rest: string): Plugin {
+function leaveOut(rest: string, root: string): Plugin {
   return {
     name: 'leave-out',
     setup: ({ onResolve }) => {
-      onResolve({ filter: /\.ts$/ }, ({ path }) =>
-        basename(path) === basename(rest) ? { path: './rest.js', external: true } : undefined,
+      onResolve({ filter: /\.ts$/ }, ({ path, resolveDir }) =>
+        relative(root, resolve(resolveDir, path)) === rest
+          ? { path: './rest.js', external: true }
+          : undefined,
       );
     },
   };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HimplosError } from '../../shared/errors.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
+import { isAccessDenied } from '../../shared/store/s3-errors.ts';
 import type { Observer, ServingDetector } from '../http/service.ts';
 import { isInboxKey, scoresKey, summaryKey } from './bulk-keys.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -134,7 +135,7 @@ async function readSummary(
     // A role that may not read scores makes every attempt a first one.
     const isAbsent =
       error instanceof HimplosError &&
-      (error.code === 'not-found' || error.code === 'too-large' || /access is denied/.test(error.message));
+      (error.code === 'not-found' || error.code === 'too-large' || isAccessDenied(error));
     if (isAbsent) return undefined;
     throw error;
   }

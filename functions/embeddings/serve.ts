@@ -1,6 +1,7 @@
 /**
- * The embeddings function on a machine of one's own: `HIMPLOS_STORE=… HIMPLOS_DETECTOR=… node functions/embeddings/serve.ts
- * [PORT]` (8080 without it, on the loopback interface). Failures are written to standard error.
+ * The embeddings function on a machine of one's own:
+ * `HIMPLOS_STORE=… HIMPLOS_DETECTOR=… node functions/embeddings/serve.ts [PORT]` (8080 without it, on the loopback
+ * interface). Failures are written to standard error.
  */
 import packageJson from '../../package.json' with { type: 'json' };
 import { createApp } from '../http/app.ts';

@@ -2,6 +2,7 @@ import { HimplosError } from '../../shared/errors.ts';
 import { badRequest } from '../../shared/protocol/limits.ts';
 import { requireKey } from '../../shared/store/keys.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
+import { isAccessDenied } from '../../shared/store/s3-errors.ts';
 import { IMAGE_LIMITS } from './image-model.ts';
 
 /** Fetches an image by its address. */
@@ -32,7 +33,7 @@ export function referencesBelow(reader: ObjectReader): ReadReference {
     } catch (cause) {
       if (!(cause instanceof HimplosError)) throw cause;
       // Without s3:ListBucket, S3 says of absent objects that access is denied.
-      const isAbsent = cause.code === 'not-found' || /access is denied/.test(cause.message);
+      const isAbsent = cause.code === 'not-found' || isAccessDenied(cause);
       const code = isAbsent ? 'not-found' : cause.code;
       const reason = isAbsent ? 'there is no such object' : cause.message;
       throw new HimplosError(code, `${where}: ${reason}`, { hint: 'check the address', cause });

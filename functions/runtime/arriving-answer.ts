@@ -64,7 +64,8 @@ export class ArrivingAnswer {
     } else this.#hash.update(this.#body.subarray(this.#filled - bytes, this.#filled));
     const body: Uint8Array = this.#body;
     const isWhole =
-      this.#filled === body.length || (!this.#isOfKnownLength && hasLastChunk(body, this.#filled));
+      this.#filled === body.length ||
+      (!this.#isOfKnownLength && hasLastChunk(body.subarray(0, this.#filled)));
     return isWhole ? this.#result(body) : undefined;
   }
 
@@ -92,9 +93,12 @@ export class ArrivingAnswer {
     }
     const [statusLine = '', ...lines] = text.toString('latin1', 0, end).split('\r\n');
     const status = /^HTTP\/1\.1 ([2-5]\d\d)(?: |$)/.exec(statusLine)?.[1];
-    if (status === undefined) throw new BrokenBody('the answer is not HTTP/1.1');
+    if (status === undefined) {
+      const got = JSON.stringify(statusLine.slice(0, 40));
+      throw new BrokenBody(`expected a final HTTP/1.1 status, got ${got}`);
+    }
     this.#status = Number(status);
-    this.#headers = new Map(lines.map(splitHeader));
+    this.#headers = readHeaders(lines);
     const rest = text.subarray(end + 4);
     this.#body = this.#allocateBody();
     if (rest.length > this.#body.length) throw new BrokenBody('the body is longer than announced');
@@ -119,13 +123,30 @@ export class ArrivingAnswer {
   }
 }
 
-function splitHeader(line: string): [string, string] {
-  const colon = line.indexOf(':');
-  if (colon < 1) throw new BrokenBody('a header has no name');
-  return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+function readHeaders(lines: readonly string[]): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    if (colon < 1) throw new BrokenBody('a header has no name');
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    // RFC 9112, section 6.3: nobody knows where such a body ends.
+    if (name === 'content-length' && (headers.get(name) ?? value) !== value) {
+      throw new BrokenBody(`the answer says two lengths, ${headers.get(name)} and ${value}`);
+    }
+    headers.set(name, value);
+  }
+  return headers;
 }
 
-/** Whether a chunked body ends here. */
-function hasLastChunk(body: Uint8Array, filled: number): boolean {
-  return Buffer.from(body.buffer).toString('latin1', Math.max(0, filled - 7), filled) === '\r\n0\r\n\r\n';
+/** Whether a body, if it is chunked, ends here: with a chunk of size 0 and perhaps trailers (RFC 9112, section 7.1). */
+function hasLastChunk(body: Uint8Array): boolean {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
+  for (let at = 0; ; ) {
+    const end = text.indexOf('\r\n', at);
+    const size = end < 0 ? Number.NaN : Number.parseInt(text.slice(at, end), 16);
+    if (size === 0) return text.includes('\r\n\r\n', end);
+    if (!(size > 0)) return false;
+    at = end + 2 + size + 2;
+  }
 }

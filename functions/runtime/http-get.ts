@@ -4,8 +4,6 @@ import { BrokenBody } from '../../shared/store/s3-errors.ts';
 import { type Allow, ArrivingAnswer, type GetAnswer, MAX_TEXT_BYTES } from './arriving-answer.ts';
 
 export interface GetRequest {
-  /** `http:` or `https:`. */
-  readonly origin: URL;
   /** Percent-encoded. */
   readonly path: string;
   /** With `host`. */
@@ -20,33 +18,32 @@ export interface GetRequest {
 const MAX_IDLE = 2;
 
 /**
- * Sends HTTP/1.1 GET requests and reads answers whole: into memory that is allocated once, from the socket directly,
- * hashed as the bytes arrive. That halves the processor's time of `node:http`, whose parser and streams see every 64 KB
- * (measured on a busy machine: 16.6 MB in 47 to 55 ms instead of 105 to 142, of which HTTP's modules take 13), and what a
- * cold start waits for is this. An answer of status 200 must say its length. Throws `BrokenBody` for what is not such an answer or ends
- * early, the system's errors, and the signal's reason.
+ * Sends HTTP/1.1 GET requests to one server and reads answers whole: into memory that is allocated once, from the
+ * socket directly, hashed as the bytes arrive. That takes half the time of `node:http`, whose parser and streams see
+ * every 64 KB (measured on a busy machine: 16.6 MB in 47 to 55 ms instead of 105 to 142, of which HTTP's modules take
+ * 13), and what a cold start waits for is this. An answer of status 200 must say its length. Throws `BrokenBody` for
+ * what is not such an answer or ends early, the system's errors, and the signal's reason.
+ * @param origin `http:` or `https:`
  */
-export function openHttpGet(silenceMs: number): (request: GetRequest) => Promise<GetAnswer> {
-  const idle: Connection[] = [];
-
-  async function exchange(connection: Connection, request: GetRequest): Promise<GetAnswer> {
-    const answer = await connection.send(request);
-    if (connection.isReusable && idle.length < MAX_IDLE) idle.push(connection);
-    else connection.close();
-    return answer;
-  }
+export function openHttpGet(origin: URL, silenceMs: number): (request: GetRequest) => Promise<GetAnswer> {
+  const idle = new Set<Connection>();
 
   return async (request) => {
-    for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) {
-      if (!kept.isReusable) continue;
+    for (;;) {
+      request.signal?.throwIfAborted();
+      const [kept] = idle;
+      const connection = kept ?? new Connection(origin, silenceMs, (closed) => idle.delete(closed));
+      idle.delete(connection);
       try {
-        return await exchange(kept, request);
+        const answer = await connection.send(request);
+        if (connection.isReusable && idle.size < MAX_IDLE) idle.add(connection);
+        else connection.close();
+        return answer;
       } catch (error) {
-        // A connection that the server has closed meanwhile says nothing about this request.
-        if (!kept.wasLostUnused) throw error;
+        // A kept connection that the server has closed meanwhile says nothing about this request.
+        if (kept === undefined || !connection.wasLostUnused) throw error;
       }
     }
-    return exchange(new Connection(request.origin, silenceMs), request);
   };
 }
 
@@ -56,12 +53,21 @@ class Connection {
   wasLostUnused = false;
   readonly #socket: net.Socket;
   readonly #text = new Uint8Array(MAX_TEXT_BYTES);
+  readonly #onClose: (connection: Connection) => void;
   #isClosed = false;
+  /** Whether the last answer lets it be used again. */
+  #isKept = true;
+  /** Undefined between two requests: a body is its reader's alone, and may be a whole model. */
   #answer: ArrivingAnswer | undefined;
   #onPart: OnPart | undefined;
   #finish: { resolve(answer: GetAnswer): void; reject(error: unknown): void } | undefined;
 
-  constructor({ protocol, hostname, port }: URL, silenceMs: number) {
+  constructor(
+    { protocol, hostname, port }: URL,
+    silenceMs: number,
+    onClose: (connection: Connection) => void,
+  ) {
+    this.#onClose = onClose;
     const isSecure = protocol === 'https:';
     const host = hostname.replace(/^\[|\]$/g, '');
     const options = {
@@ -84,7 +90,7 @@ class Connection {
   }
 
   get isReusable(): boolean {
-    return !this.#isClosed && this.#answer?.keepsConnection !== false;
+    return !this.#isClosed && this.#isKept;
   }
 
   async send({ path, headers, allow, signal, onPart }: GetRequest): Promise<GetAnswer> {
@@ -106,8 +112,11 @@ class Connection {
 
   /** Ends whatever goes on with an error. */
   close(error?: unknown): void {
-    if (!this.#isClosed) this.#socket.destroy();
-    this.#isClosed = true;
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#socket.destroy();
+      this.#onClose(this);
+    }
     this.#finish?.reject(error);
     this.#finish = undefined;
   }
@@ -137,6 +146,9 @@ class Connection {
 
   #settle(answer: GetAnswer | undefined): void {
     if (answer === undefined) return;
+    this.#isKept = this.#answer!.keepsConnection;
+    this.#answer = undefined;
+    this.#onPart = undefined;
     this.#finish?.resolve(answer);
     this.#finish = undefined;
     this.#socket.unref();

@@ -88,7 +88,8 @@ async function fetchDetector(
 ): Promise<DetectorContents> {
   const key = versionKey(detector, version, 'detector.safetensors');
   const begun: { memory?: ArrayBufferLike; preamble?: Promise<DetectorPreamble | undefined> } = {};
-  // What stands before the tensors is read while they arrive; what is wrong with it shows once all is there.
+  // What stands before the tensors is read while they arrive, as if they were verified; nothing of it is used until the
+  // digest is right, and what is wrong with it shows then.
   const onPart = (body: Uint8Array, arrived: number) => {
     if (begun.memory === body.buffer || !hasPreamble(body, arrived)) return;
     const preamble = decodeDetectorPreamble(body.subarray(0, arrived), body.length, { isVerified: true });

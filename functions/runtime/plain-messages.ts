@@ -126,10 +126,22 @@ function checkName(name: string): string {
 }
 
 function checkValue(value: string): string {
-  const text = String(value).replace(/^[\t\r\n ]+|[\t\r\n ]+$/g, '');
+  const text = trim(String(value));
   if (/[\0\r\n]|[^\0-\xff]/.test(text)) throw new TypeError('this cannot be the value of a header');
   return text;
 }
+
+/** Without the white space around it. Not by an expression: those take time with the square of a run of spaces. */
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && WHITE_SPACE.includes(text[start]!)) start++;
+  while (end > start && WHITE_SPACE.includes(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
+/** Of HTTP, as the Fetch standard has it. */
+const WHITE_SPACE = '\t\r\n ';
 
 function checkMethod(method: string): string {
   if (!TOKEN.test(method) || /^(connect|trace|track)$/i.test(method)) {

@@ -1,5 +1,6 @@
+import { channelKey, MAX_CHANNEL_BYTES } from '../../shared/store/channel-key.ts';
 import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
-import { channelKey, MAX_CHANNEL_BYTES, versionKey } from '../../shared/store/version-keys.ts';
+import { versionKey } from '../../shared/store/version-keys.ts';
 
 /** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
 export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
@@ -41,12 +42,13 @@ export function readAhead(
     return object;
   }
 
-  request(channelKey(address), MAX_CHANNEL_BYTES)
-    .then(({ body }) => {
-      const { version } = JSON.parse(new TextDecoder().decode(body));
-      request(versionKey(address.detector, String(version), 'detector.safetensors'), MAX_DETECTOR_BYTES);
-    })
-    .catch(() => undefined);
+  async function begin(): Promise<void> {
+    const { body } = await request(channelKey(address), MAX_CHANNEL_BYTES);
+    const { version } = JSON.parse(new TextDecoder().decode(body));
+    request(versionKey(address.detector, String(version), 'detector.safetensors'), MAX_DETECTOR_BYTES);
+  }
+  // Whoever reads the channel hears what is wrong, a name that cannot be one included.
+  begin().catch(() => undefined);
 
   return {
     address: reader.address,

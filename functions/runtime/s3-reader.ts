@@ -29,7 +29,7 @@ const MAX_REFUSAL_BYTES = 64 * 1024;
 export function openS3Reader(address: string, options: S3ReaderOptions): ObjectReader {
   const { bucket, prefix, text } = parseS3Address(address);
   const { origin, base } = locate(bucket, options);
-  const get = openHttpGet(SILENCE_MS);
+  const get = openHttpGet(origin, SILENCE_MS);
 
   function read(
     key: string,
@@ -50,7 +50,7 @@ export function openS3Reader(address: string, options: S3ReaderOptions): ObjectR
       const place = { host: origin.host, path, region: options.region };
       const signed = signGet(place, options.credentials(), new Date());
       const headers = etag === undefined ? signed : { ...signed, 'if-none-match': etag };
-      const answer = await get({ origin, path, headers, allow, signal, onPart });
+      const answer = await get({ path, headers, allow, signal, onPart });
       if (answer.status === 304) return undefined;
       if (answer.status !== 200) throw refusal(answer);
       return { body: answer.body, sha256: answer.sha256, etag: answer.headers.get('etag') ?? '' };

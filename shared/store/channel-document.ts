@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { HimplosError } from '../errors.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
 import { parseStrictJson } from '../formats/strict-json.ts';
-import { MAX_CHANNEL_BYTES } from './version-keys.ts';
+import { MAX_CHANNEL_BYTES } from './channel-key.ts';
 
 /** Where a channel points, and everywhere it has pointed: the content of `<channel>.json`. */
 export interface ChannelDocument {

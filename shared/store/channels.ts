@@ -8,10 +8,11 @@ import {
   decodeChannel,
   encodeChannel,
 } from './channel-document.ts';
+import { channelKey, MAX_CHANNEL_BYTES } from './channel-key.ts';
 import { requireName } from './keys.ts';
 import type { CallOptions, ObjectReader, ObjectStore, StoredObject } from './object-store.ts';
 import { pinVersion } from './pins.ts';
-import { channelKey, MAX_CHANNEL_BYTES, versionKey } from './version-keys.ts';
+import { versionKey } from './version-keys.ts';
 import { openVersion } from './versions.ts';
 
 /** A channel as it was read; changing it succeeds only while it is still in this state. */

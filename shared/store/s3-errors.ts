@@ -28,6 +28,13 @@ export function conflict(what: string, reason: string): HimplosError {
   });
 }
 
+/** Whether the server denies access; also of what {@link s3Error} has made of its answer. */
+export function isAccessDenied(error: unknown): boolean {
+  const answer = error instanceof HimplosError ? error.cause : error;
+  const status = statusOf(answer);
+  return (status === 401 || status === 403) && nameOf(answer) !== SKEWED;
+}
+
 /** Whether bytes arrived that are not those the server has a checksum of. */
 export function isChecksumMismatch(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('Checksum mismatch');
@@ -50,15 +57,15 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * Translates what the SDK throws. `what` says what was being done, with the address. The SDK's error is not kept as
- * the cause: it carries the request's headers, key ids and the text that was signed.
+ * Translates what the SDK throws. `what` says what was being done, with the address. Of the SDK's error the cause keeps
+ * name, status and reason: it carries the request's headers, key ids and the text that was signed.
  */
 export function s3Error(error: unknown, what: string, attempts = 1): HimplosError {
   if (error instanceof HimplosError) return error;
   const status = statusOf(error);
   const name = nameOf(error);
   const tried = attempts > 1 ? ` (tried ${attempts} times)` : '';
-  const cause = new Error(describe(error));
+  const cause = Object.assign(new Error(describe(error)), { name, $metadata: { httpStatusCode: status } });
   const fail = (code: HimplosError['code'], reason: string, hint: string) =>
     new HimplosError(code, `${what}: ${reason}${tried}`, { hint, cause });
 
@@ -87,10 +94,10 @@ export function s3Error(error: unknown, what: string, attempts = 1): HimplosErro
   if (status === 301 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
     return fail('bad-usage', 'the bucket is in another region', 'set AWS_REGION or --region to where it is');
   }
-  if (name === 'RequestTimeTooSkewed') {
+  if (name === SKEWED) {
     return fail('unavailable', 'the clocks of this machine and the server differ too much', 'set the clock');
   }
-  if (status === 401 || status === 403) {
+  if (isAccessDenied(error)) {
     return fail(
       'unavailable',
       `access is denied (${name})`,
@@ -130,6 +137,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const SKEWED = 'RequestTimeTooSkewed';
 const PASSING_STATUSES = new Set([408, 409, 425, 429]);
 const PASSING_NAMES = new Set([
   'RequestTimeout',

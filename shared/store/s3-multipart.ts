@@ -7,12 +7,11 @@ import {
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { HimplosError } from '../errors.ts';
 import { cutIntoParts } from './body-parts.ts';
 import { storageError } from './file-errors.ts';
 import { bodyBytes, type ObjectBody } from './object-store.ts';
 import type { S3Place } from './s3-client.ts';
-import { conflict, isRefusal, nameOf } from './s3-errors.ts';
+import { conflict, isAccessDenied, isRefusal, nameOf } from './s3-errors.ts';
 import { abortBy, encodeCrc32, etagOf, headObject } from './s3-reading.ts';
 import { retrying } from './s3-retries.ts';
 
@@ -76,7 +75,7 @@ async function askForEtag(place: S3Place, key: string): Promise<string> {
   try {
     return (await headObject(place, key))?.etag ?? '';
   } catch (error) {
-    if (error instanceof HimplosError && /access is denied/.test(error.message)) return '';
+    if (isAccessDenied(error)) return '';
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { isSha256Hex } from '../artifact/digest.ts';
 import type { ArtifactFile, MANIFEST_FILE } from '../artifact/manifest.ts';
 import { HimplosError } from '../errors.ts';
 import { requireName } from './keys.ts';
@@ -14,7 +15,7 @@ export function versionKey(
 /** What the keys of all files of a version begin with. Throws as {@link versionKey}. */
 export function versionFolder(detector: string, version: string): string {
   requireName('detector', detector);
-  if (!/^[0-9a-f]{64}$/.test(version)) {
+  if (!isSha256Hex(version)) {
     throw new HimplosError(
       'bad-input',
       `version ${JSON.stringify(version.slice(0, 80))}: expected 64 hexadecimal digits`,
@@ -24,20 +25,4 @@ export function versionFolder(detector: string, version: string): string {
     );
   }
   return `${detector}/versions/${version}/`;
-}
-
-/** Bound on a channel's document: some ten thousand changes. */
-export const MAX_CHANNEL_BYTES = 4 * 1024 * 1024;
-
-/** Key of a channel's document. Throws `bad-input` for names that cannot be ones. */
-export function channelKey({
-  detector,
-  channel,
-}: {
-  readonly detector: string;
-  readonly channel: string;
-}): string {
-  requireName('detector', detector);
-  requireName('channel', channel);
-  return `${detector}/channels/${channel}.json`;
 }

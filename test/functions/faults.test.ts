@@ -84,6 +84,16 @@ describe('the function and a store that fails', () => {
     expectAnswerOf(await send(host!, event()), first, version);
   });
 
+  it.each([
+    ['detector', 'HIMPLOS_DETECTOR'],
+    ['channel', 'HIMPLOS_CHANNEL'],
+  ])('says that the name of its %s cannot be one', async (what, variable) => {
+    await start({ [variable]: 'a/b' });
+    const { status, body } = await send(host!, event());
+    expect(status).toBe(503);
+    expect(body.error!.message).toMatch(new RegExp(`no detector can be served: ${what} name "a/b"`));
+  });
+
   it('gives up loading before the function’s own deadline', async () => {
     s3.faults.push({ effect: { kind: 'silence' }, times: 1000 });
     await start({ HIMPLOS_LOAD_TIMEOUT_SECONDS: '1' });

@@ -6,6 +6,8 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GetAnswer } from '../../functions/runtime/arriving-answer.ts';
 import { openHttpGet } from '../../functions/runtime/http-get.ts';
@@ -22,6 +24,8 @@ const whole = (body: string | Buffer, status = '200 OK') =>
     Buffer.from(`HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\nETag: "e"\r\n\r\n`),
     Buffer.from(body),
   ]);
+
+const lengths = (...all: number[]) => all.map((length) => `Content-Length: ${length}\r\n`).join('');
 
 describe('openHttpGet', () => {
   it('gets a body whole, with its digest and headers', async () => {
@@ -70,6 +74,28 @@ describe('openHttpGet', () => {
     expect(connections()).toBe(2);
   });
 
+  it('keeps nothing of an answer while its connection idles', async () => {
+    const { get, connections } = await serve((socket) => void socket.write(whole(LARGE)));
+    const body = new WeakRef((await get()).body.buffer);
+    setFlagsFromString('--expose-gc');
+    await new Promise((resolve) => setImmediate(resolve));
+    runInNewContext('gc')();
+    expect(body.deref() === undefined).toBe(true);
+    await get();
+    expect(connections()).toBe(1);
+  });
+
+  it('asks nothing once its caller has given up', async () => {
+    const { get, heads, connections } = await serve((socket) => void socket.write(whole('body')));
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(get({ signal })).rejects.toThrow('enough');
+    expect(connections()).toBe(0);
+    await get();
+    await expect(get({ signal })).rejects.toThrow('enough');
+    await get();
+    expect([heads.length, connections()]).toEqual([2, 1]);
+  });
+
   it('opens a connection for each of several requests at once', async () => {
     const { get, connections } = await serve((socket, count) =>
       setTimeout(() => socket.write(whole(String(count))), 20),
@@ -95,6 +121,22 @@ describe('openHttpGet', () => {
   });
 
   it.each([
+    ['is empty', '0\r\n\r\n'],
+    ['has trailers', '6;x=1\r\n<Code>\r\n00\r\nX-A: 1\r\nX-B: 2\r\n\r\n'],
+    ['has what looks like an end in a chunk', '7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n'],
+  ])('waits for no more than a chunked refusal that %s', async (_what, body) => {
+    const answer = `HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n${body}`;
+    const { get } = await serve(async (socket) => {
+      for (const byte of answer) {
+        socket.write(byte);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    });
+    const refusal = await get({}, 500);
+    expect([refusal.status, text(refusal)]).toEqual([403, body]);
+  });
+
+  it.each([
     ['ends early', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort', /closed/],
     ['ends in its headers', 'HTTP/1.1 200 OK\r\ncontent-le', /closed/],
     ['is longer than announced', 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nlonger', /longer/],
@@ -105,12 +147,20 @@ describe('openHttpGet', () => {
       /how long/,
     ],
     ['says a length that is none', 'HTTP/1.1 200 OK\r\ncontent-length: -4\r\n\r\n', /how long/],
-    ['is not HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', /not HTTP/],
+    ['says two lengths', `HTTP/1.1 200 OK\r\n${lengths(4, 5)}\r\nbody`, /two lengths, 4 and 5/],
+    ['says two lengths of a refusal', `HTTP/1.1 404 No\r\n${lengths(4, 5)}\r\nbody`, /two lengths/],
+    ['is not HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', /expected a final HTTP\/1\.1 status, got "SSH-2\.0-OpenSSH"/],
+    ['is not the last', 'HTTP/1.1 100 Continue\r\n\r\n', /expected a final HTTP\/1\.1 status, got .*100/],
     ['has endless headers', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(20_000)}`, /do not end/],
     ['has a header without a name', 'HTTP/1.1 200 OK\r\n: x\r\n\r\n', /no name/],
   ])('refuses an answer that %s', async (_what, answer, reason) => {
     const { get } = await serve((socket) => void socket.end(answer));
     await expect(get()).rejects.toThrow(reason);
+  });
+
+  it('takes a length that is said twice', async () => {
+    const { get } = await serve((socket) => void socket.write(`HTTP/1.1 200 OK\r\n${lengths(4, 4)}\r\nbody`));
+    expect(text(await get())).toBe('body');
   });
 
   it('asks before it allocates', async () => {
@@ -131,9 +181,8 @@ describe('openHttpGet', () => {
     const abort = new AbortController();
     setTimeout(() => abort.abort(new Error('enough')), 20);
     await expect(get({ signal: abort.signal })).rejects.toThrow('enough');
-    await expect(get({ origin: new URL('http://127.0.0.1:1') })).rejects.toMatchObject({
-      code: 'ECONNREFUSED',
-    });
+    const nowhere = openHttpGet(new URL('http://127.0.0.1:1'), 2000);
+    await expect(nowhere(REQUEST)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   it.skipIf(spawnSync('openssl', ['version']).status !== 0)('speaks TLS (needs openssl)', async () => {
@@ -159,15 +208,15 @@ describe('openHttpGet', () => {
       socket.on('data', () => socket.write(whole(LARGE)));
     });
     const origin = new URL(`https://localhost:${await listen(server)}`);
-    const get = openHttpGet(2000);
-    const request = { origin, path: '/', headers: {}, allow: () => undefined, signal: undefined };
+    const get = openHttpGet(origin, 2000);
+    const request = { path: '/', headers: {}, allow: () => undefined, signal: undefined };
     await expect(get(request)).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
     const trusted = tls.getCACertificates();
     tls.setDefaultCACertificates([...trusted, readFileSync(cert, 'utf8')]);
     try {
       expect((await get(request)).sha256).toBe(sha256(LARGE));
-      const elsewhere = { ...request, origin: new URL(origin.href.replace('localhost', '127.0.0.1')) };
-      await expect(openHttpGet(2000)(elsewhere)).rejects.toMatchObject({
+      const elsewhere = new URL(origin.href.replace('localhost', '127.0.0.1'));
+      await expect(openHttpGet(elsewhere, 2000)(request)).rejects.toMatchObject({
         code: 'ERR_TLS_CERT_ALTNAME_INVALID',
       });
     } finally {
@@ -176,6 +225,13 @@ describe('openHttpGet', () => {
     }
   });
 });
+
+const REQUEST = {
+  path: '/a%20b',
+  headers: { host: 'here', 'x-one': '1' },
+  allow: () => undefined,
+  signal: undefined,
+};
 
 /** A server that answers request number 1, 2, … as told. */
 async function serve(answer: (socket: Socket, count: number) => unknown) {
@@ -190,16 +246,9 @@ async function serve(answer: (socket: Socket, count: number) => unknown) {
     });
   });
   const origin = new URL(`http://127.0.0.1:${await listen(server)}`);
-  const getter = openHttpGet(2000);
+  const getter = openHttpGet(origin, 2000);
   const get = (changes = {}, silenceMs?: number) =>
-    (silenceMs === undefined ? getter : openHttpGet(silenceMs))({
-      origin,
-      path: '/a%20b',
-      headers: { host: 'here', 'x-one': '1' },
-      allow: () => undefined,
-      signal: undefined,
-      ...changes,
-    });
+    (silenceMs === undefined ? getter : openHttpGet(origin, silenceMs))({ ...REQUEST, ...changes });
   return { get, heads, connections: () => connections };
 }
 

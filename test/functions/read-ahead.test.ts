@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { readAhead } from '../../functions/runtime/read-ahead.ts';
 import { HimplosError } from '../../shared/errors.ts';
+import { readChannel } from '../../shared/store/channels.ts';
 import type { GetOptions, ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
 
 const ADDRESS = { detector: 'birds', channel: 'production' };
@@ -53,6 +54,18 @@ it('takes no name for granted: whatever else the channel holds leads nowhere', a
     expect(asked).toEqual([CHANNEL]);
     expect(textOf(await ahead.get(CHANNEL, OPTIONS))).toBe(content);
   }
+});
+
+it('asks for nothing by names that cannot be ones, and leaves it to who reads to say so', async () => {
+  const { reader, asked } = openReader({ [CHANNEL]: JSON.stringify({ version: VERSION }) });
+  for (const address of [
+    { ...ADDRESS, detector: 'a/b' },
+    { ...ADDRESS, channel: '' },
+  ]) {
+    const ahead = readAhead(reader, address);
+    await expect(readChannel(ahead, address)).rejects.toMatchObject({ code: 'bad-input' });
+  }
+  expect(asked).toEqual([]);
 });
 
 it('drops what nobody wants once something else is read', async () => {

@@ -21,6 +21,7 @@ import { highDoubles, lowDoubles, maxLane, sumPair } from './simd';
 
 /** Features beyond this would overflow float32 sums; such samples are left to the caller. */
 const MAX_FEATURE: f32 = 1e15;
+
 /** Stores argmax f as `certifyArgmax` does, from logits that `computeLogits` or `sparseLogits` has left. */
 export function certifyLogits(rows: i32): void {
   for (let row = 0; row < rows; row++) {

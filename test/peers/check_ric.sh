@@ -18,7 +18,8 @@ done
 headers=$(dirname "$(dirname "$(node -p 'process.execPath')")")
 [ -d "$headers/include/node" ] || skip "there are no headers beside $(node -p 'process.execPath')"
 echo '{"private": true, "allowScripts": {"aws-lambda-ric": true}}' >"$folder/package.json"
-npm_config_nodedir="$headers" npm install --prefix "$folder" --no-audit --no-fund aws-lambda-ric@4.0.2 \
+# Under `npm run` the project's own ignore-scripts would come along, and nothing would be compiled.
+npm_config_ignore_scripts=false npm_config_nodedir="$headers" npm install --prefix "$folder" --no-audit --no-fund aws-lambda-ric@4.0.2 \
   >"$folder/install.log" 2>&1 || skip "it cannot be installed ($(grep -m1 -iE 'error' "$folder/install.log" || tail -n 1 "$folder/install.log"))"
 
 echo "running check_ric.sh"

@@ -9,6 +9,8 @@ interface Node {
   readonly level: number;
   readonly first: number;
   readonly sum: Parts;
+  /** What the parts are views on, where all of them were there from the beginning. */
+  readonly whole?: Float64Array | undefined;
 }
 
 /**
@@ -24,8 +26,9 @@ export class SumTree {
   readonly #partLength: number;
   readonly #blocks: number;
   readonly #nodes = new Map<string, Node>();
-  /** Parts that are no longer needed, for reuse: at up to 16 MiB they must not wait for a garbage collection. */
-  readonly #spare: Float64Array[] = [];
+  /** Vectors and parts that are no longer needed, for reuse: at up to 16 MiB they must not wait for a garbage collection. */
+  readonly #spareVectors: Float64Array[] = [];
+  readonly #spareParts: Float64Array[] = [];
   readonly #leaf: Float64Array;
   readonly #isMarked: Uint8Array;
 
@@ -67,11 +70,16 @@ export class SumTree {
 
   /**
    * Sums so far: a tensor `sum.LEVEL.FIRST` a node, and where parts of it are zero a tensor `parts.LEVEL.FIRST` of
-   * those that are not, which `sum` then has one after another. The current leaf must be empty.
+   * those that are not, which `sum` then has one after another. The current leaf must be empty, and what is saved is
+   * right until more is added.
    */
   save(): Tensors {
     const saved: Record<string, Tensor> = {};
-    for (const { level, first, sum } of this.#inOrder()) {
+    for (const { level, first, sum, whole } of this.#inOrder()) {
+      if (whole !== undefined) {
+        saved[`sum.${keyOf(level, first)}`] = f64(whole, this.#length);
+        continue;
+      }
       const marked = Int32Array.from([...sum.keys()].filter((part) => sum[part] !== undefined));
       const packed = new Float64Array(marked.length * this.#partLength);
       marked.forEach((part, i) => {
@@ -119,44 +127,70 @@ export class SumTree {
   }
 
   /** Puts a node in its place and adds up complete pairs; its own vector is left alone. */
-  #insert({ level, first, sum }: Node): void {
+  #insert({ level, first, sum }: Omit<Node, 'whole'>): void {
     this.#requireUnseen(level, first);
-    let isOurs = false;
+    let [own, place]: [Node | undefined, number] = [undefined, first];
     for (; 2 ** level < this.#blocks; level++) {
-      const other = first ^ (2 ** level);
+      const other = place ^ (2 ** level);
       if (other >= this.#blocks) continue; // nothing will ever be there
       const sibling = this.#nodes.get(keyOf(level, other));
       if (sibling === undefined) break;
       this.#nodes.delete(keyOf(level, other));
       // Addition is commutative to the bit, so it does not matter which of the two came first.
-      this.#addParts(sibling.sum, sum, isOurs);
-      sum = sibling.sum;
-      isOurs = true;
-      first = Math.min(first, other);
+      if (own === undefined) this.#addBorrowed(sibling.sum, sum);
+      else this.#addOwn(sibling.sum, own);
+      own = sibling;
+      place = Math.min(place, other);
     }
-    this.#nodes.set(keyOf(level, first), {
-      level,
-      first,
-      sum: isOurs ? sum : this.#addParts([], sum, false),
-    });
+    const kept = own ?? this.#copy(sum);
+    this.#nodes.set(keyOf(level, place), { level, first: place, sum: kept.sum, whole: kept.whole });
   }
 
-  /** sum + addend, in `sum`: a part that is not there becomes the addend's, as sums are never −0. Those of ours may be taken over. */
-  #addParts(sum: Parts, addend: Parts, isOurs: boolean): Parts {
+  /** A vector of our own: in one piece where all parts are there, which then needs no packing to be saved. */
+  #copy(borrowed: Parts): Pick<Node, 'sum' | 'whole'> {
+    const parts = this.#isMarked.length;
+    const isWhole = borrowed.reduce((count, part) => (part === undefined ? count : count + 1), 0) === parts;
+    if (!isWhole) {
+      const sum: Parts = new Array(parts).fill(undefined);
+      this.#addBorrowed(sum, borrowed);
+      return { sum, whole: undefined };
+    }
+    const whole = this.#spareVectors.pop() ?? new Float64Array(this.#length);
+    const sum = this.#cut(whole);
+    for (const [i, part] of sum.entries()) part.set(borrowed[i]!);
+    return { sum, whole };
+  }
+
+  /** Adds somebody else's parts: where there is none yet the sum is a copy of it, as sums are never −0. */
+  #addBorrowed(sum: Parts, addend: Parts): void {
     for (const [i, part] of addend.entries()) {
       if (part === undefined) continue;
       const own = sum[i];
       if (own !== undefined) {
         addTo(own, part);
-        if (isOurs) this.#spare.push(part);
-      } else if (isOurs) sum[i] = part;
-      else {
-        const copy = this.#spare.pop() ?? new Float64Array(this.#partLength);
-        copy.set(part);
-        sum[i] = copy;
+        continue;
       }
+      const copy = this.#spareParts.pop() ?? new Float64Array(this.#partLength);
+      copy.set(part);
+      sum[i] = copy;
     }
-    return sum;
+  }
+
+  /** Adds parts of our own, which are taken over or free afterwards. */
+  #addOwn(sum: Parts, { sum: addend, whole }: Node): void {
+    let isFree = whole !== undefined;
+    for (const [i, part] of addend.entries()) {
+      if (part === undefined) continue;
+      const own = sum[i];
+      if (own === undefined) {
+        sum[i] = part;
+        isFree = false;
+        continue;
+      }
+      addTo(own, part);
+      if (whole === undefined) this.#spareParts.push(part);
+    }
+    if (isFree) this.#spareVectors.push(whole!);
   }
 
   /** Views on the parts of a vector. */

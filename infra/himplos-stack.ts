@@ -1,4 +1,4 @@
-import { CfnOutput, Fn, Stack, type StackProps } from 'aws-cdk-lib';
+import { Aspects, CfnOutput, Fn, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { BuildOutputs } from './config/build-outputs.ts';
 import type { Environment } from './config/environment.ts';
@@ -7,6 +7,7 @@ import { ArtifactBucket } from './constructs/artifact-bucket.ts';
 import { layoutOf } from './constructs/bucket-layout.ts';
 import { BulkFunction } from './constructs/bulk-function.ts';
 import { Endpoint } from './constructs/endpoint.ts';
+import { LeanDependencies } from './constructs/lean-dependencies.ts';
 import { Notices } from './constructs/notices.ts';
 import { Overview } from './constructs/overview.ts';
 import { ScoringFunction } from './constructs/scoring-function.ts';
@@ -21,6 +22,7 @@ export interface HimplosStackProps extends StackProps {
 export class HimplosStack extends Stack {
   constructor(scope: Construct, id: string, { environment, outputs, ...props }: HimplosStackProps) {
     super(scope, id, props);
+    Aspects.of(this).add(new LeanDependencies());
     const { detector, logRetentionDays } = environment;
     const artifacts = new ArtifactBucket(this, 'Artifacts', { whenDeleted: environment.artifacts });
     const notices = new Notices(this, 'Notices', { email: environment.alarms.email });

@@ -41,8 +41,7 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
   if (!isNative) {
     // Only whole bodies pass there, and no forms.
     const inject = ['functions/runtime/plain-messages.ts'];
-    const rest = `functions/${name}/load-application.ts`;
-    return { files: await splitFunction({ ...options, inject }, { handler, rest }) };
+    return { files: await splitFunction({ ...options, inject }, handler) };
   }
   const { outputFiles } = await build({ ...options, ...bundledNatives, entryPoints: [handler] });
   return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };

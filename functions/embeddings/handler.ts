@@ -13,8 +13,13 @@ export async function handler(event: unknown, context: Context): Promise<unknown
   return (await application)(event, context);
 }
 
-/** Loads everything else while the first request travels: rest.js, in the deployed function. */
+/**
+ * Loads everything else while the first request travels, in pieces (files of their own in the deployed function) with
+ * a turn of the event loop between them: what has arrived meanwhile leads to the next request.
+ */
 async function load(): Promise<LambdaHandler> {
+  await turn();
+  await import('./serving.ts');
   await turn();
   return (await import('./load-application.ts')).loadApplication();
 }

@@ -8,9 +8,7 @@ import { parseDocument } from '../../shared/protocol/json-document.ts';
 import { MAX_BODY_BYTES } from '../../shared/protocol/limits.ts';
 import { readPredictV1 } from '../../shared/protocol/predict-v1.ts';
 import { readScoreRequest } from '../../shared/protocol/score-request.ts';
-import documents from './api-documents.json' with { type: 'json' };
 import { describeDetector } from './describe-detector.ts';
-import { openapiFor } from './openapi-for.ts';
 import { answerRequest, scoreBatch } from './score.ts';
 import type { DetectorSource, Observer, ServingDetector } from './service.ts';
 
@@ -115,9 +113,10 @@ export function createApp(options: AppOptions): Hono {
     // Useful without a detector too.
     const serving = await source.acquire().catch(() => undefined);
     const hasPath = (path: string) => app.routes.some((route) => route.path === path);
+    const { openapiFor } = await loadDocuments();
     return c.json(openapiFor(model, serving?.contents.head.width, hasPath));
   });
-  app.get('/', (c) => c.html(documents.html));
+  app.get('/', async (c) => c.html((await loadDocuments()).docsPage));
   for (const add of routes) add(app, { observer, receive, timed });
 
   refuseOtherMethods(app);
@@ -188,6 +187,11 @@ function refuseOtherMethods(app: Hono): void {
       return c.json({ error: { code: 'bad-usage', message, hint: `use ${allow}` } }, 405, { allow });
     });
   }
+}
+
+/** 40 KB that few requests want. */
+function loadDocuments(): Promise<typeof import('./openapi-for.ts')> {
+  return import('./openapi-for.ts');
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };

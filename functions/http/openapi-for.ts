@@ -23,4 +23,7 @@ export function openapiFor(
   };
 }
 
+/** The page that says the same to people. */
+export const docsPage: string = documents.html;
+
 const IMAGES = '/v1/images';

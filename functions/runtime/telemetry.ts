@@ -1,19 +1,22 @@
-import { Logger } from '@aws-lambda-powertools/logger';
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Scores } from '../../shared/methods/contract.ts';
 import { conformalPValue } from '../../shared/metrics/p-values.ts';
 import { isOutOfDistribution } from '../../shared/protocol/answer.ts';
 import type { Observer, ServingDetector } from '../http/service.ts';
+import type { Metric, TelemetryOutput } from './telemetry-output.ts';
 
 /**
- * Structured logs and embedded metrics on standard output; neither ever holds features or anything else of a
- * request's body. Samples are counted in tenths of the calibration scores (`ScoreTenth1` are the lowest): in
- * production each holds a tenth of the samples as long as they are like the calibration set.
+ * Counts what an invocation does and says it in structured logs and embedded metrics on standard output; neither ever
+ * holds features or anything else of a request's body. Samples are counted in tenths of the calibration scores
+ * (`ScoreTenth1` are the lowest): in production each holds a tenth of the samples as long as they are like the
+ * calibration set.
+ *
+ * What writes is loaded once the first answer is on its way (rationale.md), and then writes what has been waiting.
  */
 export class Telemetry implements Observer {
-  readonly #logger: Logger;
-  readonly #metrics: Metrics;
+  readonly #detector: string;
+  #output: TelemetryOutput | undefined;
+  readonly #waiting: ((output: TelemetryOutput) => void)[] = [];
   readonly #stages = new Map<string, number>();
   #startedAt = 0;
   #isCold = true;
@@ -25,18 +28,12 @@ export class Telemetry implements Observer {
   readonly #tenths = new Uint32Array(10);
 
   constructor(detector: string) {
-    this.#logger = new Logger({ serviceName: 'himplos' });
-    this.#logger.appendKeys({ detector });
-    this.#metrics = new Metrics({
-      namespace: 'himplos',
-      serviceName: 'himplos',
-      defaultDimensions: { detector },
-    });
+    this.#detector = detector;
   }
 
   begin(requestId: string): void {
     this.#startedAt = performance.now();
-    this.#logger.appendKeys({ request_id: requestId });
+    this.#write((output) => output.begin(requestId));
   }
 
   stage(name: string, milliseconds: number): void {
@@ -58,20 +55,21 @@ export class Telemetry implements Observer {
     this.#status = status;
     if (error instanceof HimplosError && status < 500) {
       // Without the message, which may quote the request.
-      this.#logger.info('request refused', { status, code: error.code });
+      this.#log('info', 'request refused', { status, code: error.code });
     } else if (error instanceof HimplosError) {
-      this.#logger.error('request failed', { status, code: error.code, reason: error.message });
-    } else this.#logger.error('request failed unexpectedly', error as Error);
+      this.#log('error', 'request failed', { status, code: error.code, reason: error.message });
+    } else this.#log('error', 'request failed unexpectedly', error as Error);
   }
 
   /** Logs something that happened; nothing of a request's body may be in it. */
   note(message: string, facts: Readonly<Record<string, string>>): void {
-    this.#logger.info(message, facts);
+    this.#log('info', message, facts);
   }
 
   refreshFailed(error: unknown): void {
     this.#refreshFailures++;
-    this.#logger.warn(
+    this.#log(
+      'warn',
       'the store could not be asked for news; the current version goes on serving',
       error as Error,
     );
@@ -79,20 +77,22 @@ export class Telemetry implements Observer {
 
   /** Writes the invocation's metrics and forgets them. */
   end(): void {
-    const metrics = this.#metrics;
-    metrics.addMetric('Requests', MetricUnit.Count, 1);
-    metrics.addMetric('Latency', MetricUnit.Milliseconds, performance.now() - this.#startedAt);
+    const metrics: Metric[] = [
+      ['Requests', 'Count', 1],
+      ['Latency', 'Milliseconds', performance.now() - this.#startedAt],
+    ];
     for (const [name, milliseconds] of this.#stages) {
-      metrics.addMetric(`Latency_${name}`, MetricUnit.Milliseconds, milliseconds);
+      metrics.push([`Latency_${name}`, 'Milliseconds', milliseconds]);
     }
-    if (this.#isCold) metrics.addMetric('ColdStarts', MetricUnit.Count, 1);
-    if (this.#status >= 500) metrics.addMetric('Failures', MetricUnit.Count, 1);
-    else if (this.#status >= 400) metrics.addMetric('Refusals', MetricUnit.Count, 1);
-    if (this.#refreshFailures > 0) {
-      metrics.addMetric('RefreshFailures', MetricUnit.Count, this.#refreshFailures);
-    }
-    if (this.#samples > 0) this.#addSamples(metrics, this.#serving!);
-    metrics.publishStoredMetrics();
+    if (this.#isCold) metrics.push(['ColdStarts', 'Count', 1]);
+    if (this.#status >= 500) metrics.push(['Failures', 'Count', 1]);
+    else if (this.#status >= 400) metrics.push(['Refusals', 'Count', 1]);
+    if (this.#refreshFailures > 0) metrics.push(['RefreshFailures', 'Count', this.#refreshFailures]);
+    const version = this.#samples > 0 ? this.#addSamples(metrics, this.#serving!) : undefined;
+    this.#write((output) =>
+      output.publish(metrics, version === undefined ? {} : { artifact_version: version }),
+    );
+    if (this.#isCold) this.#loadOutput();
     this.#isCold = false;
     this.#stages.clear();
     this.#samples = 0;
@@ -102,14 +102,35 @@ export class Telemetry implements Observer {
     this.#tenths.fill(0);
   }
 
-  #addSamples(metrics: Metrics, serving: ServingDetector): void {
-    metrics.addMetric('Samples', MetricUnit.Count, this.#samples);
-    metrics.addMetric('OodShare', MetricUnit.Percent, (100 * this.#outOfDistribution) / this.#samples);
+  /** Returns the version that scored them. */
+  #addSamples(metrics: Metric[], serving: ServingDetector): string {
+    metrics.push(['Samples', 'Count', this.#samples]);
+    metrics.push(['OodShare', 'Percent', (100 * this.#outOfDistribution) / this.#samples]);
     this.#tenths.forEach((count, i) => {
-      if (count > 0) metrics.addMetric(`ScoreTenth${i + 1}`, MetricUnit.Count, count);
+      if (count > 0) metrics.push([`ScoreTenth${i + 1}`, 'Count', count]);
     });
-    const age = (Date.now() - serving.confirmedAtMs) / 1000;
-    metrics.addMetric('ArtifactAge', MetricUnit.Seconds, age);
-    metrics.addMetadata('artifact_version', serving.version);
+    metrics.push(['ArtifactAge', 'Seconds', (Date.now() - serving.confirmedAtMs) / 1000]);
+    return serving.version;
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string, facts: object): void {
+    this.#write((output) => output.log(level, message, facts));
+  }
+
+  #write(write: (output: TelemetryOutput) => void): void {
+    if (this.#output === undefined) this.#waiting.push(write);
+    else write(this.#output);
+  }
+
+  /**
+   * A turn of the event loop later, when the runtime has sent the answer; before it asks for the next event, which it
+   * does when it has read that the answer has arrived, and until which the container is not frozen.
+   */
+  #loadOutput(): void {
+    setImmediate(async () => {
+      const { TelemetryOutput } = await import('./telemetry-output.ts');
+      this.#output = new TelemetryOutput(this.#detector);
+      for (const write of this.#waiting.splice(0)) write(this.#output);
+    });
   }
 }

@@ -65,7 +65,10 @@ describe('what watches', () => {
   });
 
   it('watches and draws metrics that functions write, by the dimensions they write', async () => {
-    const source = await readFile(new URL('../../functions/runtime/telemetry.ts', import.meta.url), 'utf8');
+    const files = ['telemetry.ts', 'telemetry-output.ts'].map((name) =>
+      readFile(new URL(`../../functions/runtime/${name}`, import.meta.url), 'utf8'),
+    );
+    const source = (await Promise.all(files)).join('');
     const own = ofType(first, 'AWS::CloudWatch::Alarm').filter(
       ([, { Properties }]) => Properties.Namespace === 'himplos',
     );

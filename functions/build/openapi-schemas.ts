@@ -102,6 +102,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     inputs: { type: 'array', items: ref('Tensor') },
     outputs: { type: 'array', items: ref('Tensor') },
   }),
+  Shape: {
+    type: 'array',
+    prefixItems: [{ type: 'integer', minimum: 1, maximum: MAX_ROWS }, COUNT],
+    minItems: 2,
+    maxItems: 2,
+    description: '[N, width]; the data are as many numbers as their product',
+  },
   InferRequest: {
     type: 'object',
     additionalProperties: false,
@@ -118,14 +125,18 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
           properties: {
             name: { const: 'features' },
             datatype: { enum: ['FP32', 'FP64'] },
-            shape: { type: 'array', items: COUNT, minItems: 1, maxItems: 2, description: '[N, width]' },
-            parameters: { type: 'object', properties: { binary_data_size: COUNT } },
+            shape: ref('Shape'),
+            parameters: {
+              type: 'object',
+              not: { required: ['binary_data_size'] },
+              description: 'binary_data_size belongs to bodies of the binary tensor data extension',
+            },
             data: {
               description: 'N × width numbers, flat or nested',
               anyOf: [{ type: 'array', items: ref('Feature'), minItems: 1 }, ref('Samples')],
             },
           },
-          required: ['name', 'datatype', 'shape'],
+          required: ['name', 'datatype', 'shape', 'data'],
         },
       },
       outputs: {

@@ -85,6 +85,8 @@ export function openapiDocument(version: string): object {
         'InferRequest',
         'InferAnswer',
         [name()],
+        // With outputs by the binary tensor data extension, where the request asks for them.
+        { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
       ),
       '/openapi.json': get('This document', 'Anything'),
     },
@@ -109,13 +111,13 @@ const ERRORS: Readonly<Record<number, string>> = {
   503: 'No detector can be served',
 };
 
-function responses(schema: string): object {
+function responses(schema: string, otherContent: object = {}): object {
   const failures = Object.entries(ERRORS).map(([status, description]) => [
     status,
     { description, content: { 'application/json': { schema: ref('Error') } } },
   ]);
   return {
-    200: { description: 'Done', content: { 'application/json': { schema: ref(schema) } } },
+    200: { description: 'Done', content: { 'application/json': { schema: ref(schema) }, ...otherContent } },
     ...Object.fromEntries(failures),
   };
 }
@@ -124,9 +126,15 @@ function get(summary: string, schema: string, parameters: readonly object[] = []
   return { get: { summary, parameters, responses: responses(schema) } };
 }
 
-function post(summary: string, body: string, answer: string, parameters: readonly object[]): object {
+function post(
+  summary: string,
+  body: string,
+  answer: string,
+  parameters: readonly object[],
+  otherContent?: object,
+): object {
   const requestBody = { required: true, content: { 'application/json': { schema: ref(body) } } };
-  return { post: { summary, parameters, requestBody, responses: responses(answer) } };
+  return { post: { summary, parameters, requestBody, responses: responses(answer, otherContent) } };
 }
 
 function query(parameter: string, schema: Schema, description: string): object {

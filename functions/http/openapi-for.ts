@@ -13,13 +13,20 @@ export function openapiFor(
   const { [IMAGES]: images, ...others } = openapi.paths;
   const paths = hasPath(IMAGES) ? { [IMAGES]: images, ...others } : others;
   const { schemas, parameters } = openapi.components;
-  const Sample =
-    width === undefined ? schemas.Sample : { ...schemas.Sample, minItems: width, maxItems: width };
+  const widths = width === undefined ? {} : ofWidth(schemas, width);
   const Name = { ...parameters.Name, schema: { ...parameters.Name.schema, enum: [model] } };
   return {
     ...openapi,
     paths,
-    components: { schemas: { ...schemas, Sample }, parameters: { ...parameters, Name } },
+    components: { schemas: { ...schemas, ...widths }, parameters: { ...parameters, Name } },
+  };
+}
+
+function ofWidth({ Sample, Shape }: typeof documents.openapi.components.schemas, width: number): object {
+  const [rows, columns] = Shape.prefixItems;
+  return {
+    Sample: { ...Sample, minItems: width, maxItems: width },
+    Shape: { ...Shape, prefixItems: [rows, { ...columns, const: width }] },
   };
 }
 

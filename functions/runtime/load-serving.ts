@@ -74,7 +74,7 @@ export function prepareServing(
     calibrationScores,
     contents,
     detector,
-    scorer: prepareScorer({ detector, head, tensors }, kernel),
+    scorer: prepareScorer({ detector, head, tensors }, kernel, { isDeferred: true }),
     confirmedAtMs: Date.now(),
   };
 }

@@ -33,6 +33,7 @@ interface KernelExports {
   readonly memory: WebAssembly.Memory;
   allocate(classes: number, width: number, rows: number, hasChannels: number, hasBytes: number): number;
   prepareHead(): number;
+  deriveCopies(): void;
   computeLogits(rows: number): void;
   certifyArgmax(rows: number): void;
   certifyLogits(rows: number): void;
@@ -79,8 +80,8 @@ export async function compileKernel(
 }
 
 /**
- * Puts a head into the memory of a new instance. `hasChannels` and `hasBytes` as in assembly/memory.ts. Returns
- * undefined for a head that is too large for the kernel or has numbers too large for float32 sums, or when the
+ * Puts a head into the memory of a new instance. `hasChannels` and `hasBytes` as in assembly/memory.ts; making those
+ * copies is left to the caller (`exports.deriveCopies`, until which `certifyArgmax` cannot be used). Returns undefined for a head that is too large for the kernel or has numbers too large for float32 sums, or when the
  * runtime refuses the memory.
  */
 export function openKernel(

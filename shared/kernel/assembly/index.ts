@@ -25,5 +25,5 @@ export {
   weight,
 } from './memory';
 export { certifyLogits } from './pick-argmax';
-export { prepareHead } from './prepare';
+export { deriveCopies, prepareHead } from './prepare';
 export { shapeLogits, sparseLogits } from './shaped-logits';

@@ -19,28 +19,61 @@ const LARGEST: f64 = 1e15;
 export let largestNorm: f64 = 0;
 export let largestBias: f64 = 0;
 
+/** Whether {@link deriveCopies} has made W by channel and W as bytes, as far as there is room for them. */
+export let hasCopies: bool = false;
+
 /**
- * Derives everything from W and b, which the caller has written: W by channel, W as bytes, facts about classes.
- * Returns false for a head that float32 sums cannot hold, or with numbers that are not finite.
+ * Takes the norms of W and b, which the caller has written; that much every answer needs. Returns false for a head that
+ * float32 sums cannot hold, or with numbers that are not finite.
  */
 export function prepareHead(): bool {
-  if (transposed !== 0) transpose();
   largestNorm = 0;
   largestBias = 0;
   for (let c = 0; c < classes; c++) {
-    largestNorm = max<f64>(largestNorm, describeClass(c));
-    largestBias = max<f64>(largestBias, <f64>abs<f32>(load<f32>(bias + ((<usize>c) << 2))));
+    const b = <f64>load<f32>(bias + ((<usize>c) << 2));
+    const norm = normOf(c);
+    const fact = facts + ((<usize>c * CLASS_FACTS) << 3);
+    store<f64>(fact, norm, 32);
+    store<f64>(fact, b, 40);
+    // Not by max, which would forget NaN.
+    if (!(norm <= LARGEST && abs(b) <= LARGEST)) return false;
+    largestNorm = max<f64>(largestNorm, norm);
+    largestBias = max<f64>(largestBias, abs(b));
   }
-  return largestNorm <= LARGEST && largestBias <= LARGEST;
+  return true;
 }
 
-/** W by class → W by channel, in blocks of 16 × 16 (whole cache lines on both sides) of squares of 4 × 4. */
-function transpose(): void {
+/** Derives W by channel and W as bytes, which make scoring fast, 16 classes at a time while they are in the caches. */
+export function deriveCopies(): void {
   for (let c = 0; c < classes; c += 16) {
-    for (let l = 0; l < width; l += 16) {
-      for (let i = c; i < min(c + 16, classes); i += 4) {
-        for (let k = l; k < min(l + 16, width); k += 4) transposeSquare(i, k);
-      }
+    const end = min(c + 16, classes);
+    if (transposed !== 0) transpose(c, end);
+    if (quantised !== 0) for (let i = c; i < end; i++) quantiseClass(i);
+  }
+  hasCopies = true;
+}
+
+/** ‖W_c‖ */
+function normOf(c: i32): f64 {
+  const bytes = (<usize>stride) << 2;
+  const w = weight + <usize>c * bytes;
+  let low = f64x2.splat(0),
+    high = low;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const x = v128.load(w + at);
+    const x0 = lowDoubles(x);
+    const x1 = highDoubles(x);
+    low = f64x2.add(low, f64x2.mul(x0, x0));
+    high = f64x2.add(high, f64x2.mul(x1, x1));
+  }
+  return sqrt(sumPair(f64x2.add(low, high)));
+}
+
+/** Classes of W, by class → by channel, in blocks of 16 × 16 (whole cache lines on both sides) of squares of 4 × 4. */
+function transpose(start: i32, end: i32): void {
+  for (let l = 0; l < width; l += 16) {
+    for (let c = start; c < end; c += 4) {
+      for (let k = l; k < min(l + 16, width); k += 4) transposeSquare(c, k);
     }
   }
 }
@@ -65,8 +98,8 @@ function transposeSquare(c: i32, l: i32): void {
   if (l + 3 < width) v128.store(channel + 3 * to, v128.shuffle<f64>(d, e, 1, 3));
 }
 
-/** W_c = a_c·z_c + e_c: stores z_c and a_c, ΣW_c, Σe_c, ‖e_c‖, ‖W_c‖, b_c; returns ‖W_c‖. */
-function describeClass(c: i32): f64 {
+/** W_c = a_c·z_c + e_c: stores z_c and a_c, ΣW_c, Σe_c, ‖e_c‖. */
+function quantiseClass(c: i32): void {
   const bytes = (<usize>stride) << 2;
   const w = weight + <usize>c * bytes;
   let largest = f32x4.splat(0);
@@ -78,16 +111,13 @@ function describeClass(c: i32): f64 {
   const z = quantised + <usize>c * <usize>stride;
   let weights = f64x2.splat(0),
     errors = weights,
-    errorSquares = weights,
-    weightSquares = weights;
+    errorSquares = weights;
   for (let at: usize = 0; at < bytes; at += 16) {
     const x = v128.load(w + at);
     const level = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, inverses)));
     const q = i32x4.max_s(i32x4.min_s(level, i32x4.splat(127)), i32x4.splat(-127));
-    if (quantised !== 0) {
-      const words = i16x8.narrow_i32x4_s(q, q);
-      store<i32>(z + (at >> 2), i32x4.extract_lane(i8x16.narrow_i16x8_s(words, words), 0));
-    }
+    const words = i16x8.narrow_i32x4_s(q, q);
+    store<i32>(z + (at >> 2), i32x4.extract_lane(i8x16.narrow_i16x8_s(words, words), 0));
     const x0 = lowDoubles(x);
     const x1 = highDoubles(x);
     const e0 = f64x2.sub(x0, f64x2.mul(scales, f64x2.convert_low_i32x4_s(q)));
@@ -96,15 +126,10 @@ function describeClass(c: i32): f64 {
     weights = f64x2.add(weights, f64x2.add(x0, x1));
     errors = f64x2.add(errors, f64x2.add(e0, e1));
     errorSquares = f64x2.add(errorSquares, f64x2.add(f64x2.mul(e0, e0), f64x2.mul(e1, e1)));
-    weightSquares = f64x2.add(weightSquares, f64x2.add(f64x2.mul(x0, x0), f64x2.mul(x1, x1)));
   }
   const fact = facts + ((<usize>c * CLASS_FACTS) << 3);
   store<f64>(fact, scale, 0);
   store<f64>(fact, sumPair(weights), 8);
   store<f64>(fact, sumPair(errors), 16);
   store<f64>(fact, sqrt(sumPair(errorSquares)), 24);
-  const norm = sqrt(sumPair(weightSquares));
-  store<f64>(fact, norm, 32);
-  store<f64>(fact, <f64>load<f32>(bias + ((<usize>c) << 2)), 40);
-  return norm;
 }

@@ -4,6 +4,7 @@ import {
   CHANNEL_BLOCK,
   channelFactors,
   channelRows,
+  classes,
   classStride,
   features,
   logitStride,
@@ -13,14 +14,19 @@ import {
   shaped,
   stride,
   transposed,
+  weight,
   width,
 } from './memory';
+import { hasCopies } from './prepare';
 import { multiplyAdd } from './simd';
 
 // f_m = Wᵀh̄ + b with h̄ = min(mask ⊙ h, λ), from W by channel: only channels that contribute are read. Since
 // f_m = f − Wᵀ(h − h̄), the channels that were dropped or clipped will do as well where f is known; the fewer win.
 // f itself can come from W by channel, too: features behind a ReLU have many zeros, and those channels are not read.
 // Channels are taken block by block for all samples, so that W passes through the cache once for a batch.
+//
+// Before there is W by channel, the same channels are gathered from W by class, some ten times slower, in the same order:
+// the results have the same bits.
 
 /** What of a channel is multiplied: its feature, what is left of it, or what was taken away. */
 const WHOLE: u8 = 0;
@@ -86,7 +92,10 @@ function addBlocks(rows: i32, out: usize, outBytes: usize, clip: f32): void {
     for (let row = 0; row < rows; row++) {
       const kind = load<u8>(kindOf(row));
       const n = kind === NOTHING ? 0 : listChannels(row, l, end, clip, kind);
-      if (n > 0) addChannels(out + <usize>row * outBytes, n);
+      if (n === 0) continue;
+      const into = out + <usize>row * outBytes;
+      if (hasCopies) addChannels(into, n);
+      else gatherChannels(into, n);
     }
   }
 }
@@ -115,19 +124,22 @@ function hasFewerChanges(row: i32, clip: f32): bool {
 function listChannels(row: i32, start: i32, end: i32, clip: f32, kind: u8): i32 {
   const h = features + ((<usize>row * <usize>stride) << 2);
   const mask = masks + <usize>row * <usize>maskStride;
+  // Of the first class, where there is W by class alone.
+  const first = hasCopies ? transposed : weight;
+  const step = hasCopies ? (<usize>classStride) << 2 : 4;
   let n: usize = 0;
   for (let l = start; l < end; l++) {
     const x = load<f32>(h + ((<usize>l) << 2));
     const isKept = (load<u8>(mask + <usize>(l >> 3)) >> <u8>(l & 7)) & 1;
     const value = isKept ? min<f32>(x, clip) : 0;
     const factor = kind === WHOLE ? x : kind === SHAPED ? value : value - x;
-    store<u32>(channelRows + (n << 2), <u32>(transposed + ((<usize>l * <usize>classStride) << 2)));
+    store<u32>(channelRows + (n << 2), <u32>(first + <usize>l * step));
     store<f32>(channelFactors + (n << 2), factor);
     n += usize(factor !== 0);
   }
   const padded = (n + 3) & ~3;
   for (; n < padded; n++) {
-    store<u32>(channelRows + (n << 2), <u32>transposed);
+    store<u32>(channelRows + (n << 2), <u32>first);
     store<f32>(channelFactors + (n << 2), 0);
   }
   return <i32>padded;
@@ -162,6 +174,24 @@ function addChannels(out: usize, n: i32): void {
       v128.store(out + at, low);
       v128.store(out + at, high, 16);
     }
+  }
+}
+
+/** As `addChannels`, four classes at a time, from W by class. The padding after W makes room for the last ones. */
+function gatherChannels(out: usize, n: i32): void {
+  const step = (<usize>stride) << 2;
+  for (let at: usize = 0; at < (<usize>classes) << 2; at += 16) {
+    const first = (at >> 2) * step;
+    let sums = v128.load(out + at);
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 4) {
+      const w = first + <usize>load<u32>(channelRows + i);
+      let x = v128.load32_zero(w);
+      x = v128.load_lane<f32>(w + step, x, 1);
+      x = v128.load_lane<f32>(w + 2 * step, x, 2);
+      x = v128.load_lane<f32>(w + 3 * step, x, 3);
+      sums = multiplyAdd(x, v128.load32_splat(channelFactors + i), sums);
+    }
+    v128.store(out + at, sums);
   }
 }
 

@@ -35,6 +35,7 @@ describe.each(['relaxed-simd', 'simd'] as const)('the certified argmax with %s',
       const [classes, width] = SHAPES[seed % SHAPES.length]!;
       const head = headWithNearTies(random, classes, width);
       const kernel = openKernel(module, head, { hasChannels: true, hasBytes: true })!;
+      kernel.exports.deriveCopies();
       const rows = kernel.maxRows;
       for (let block = 0; block < 250; block++) {
         const features = randomFeatures(random, rows, width);
@@ -68,6 +69,7 @@ describe.each(['relaxed-simd', 'simd'] as const)('the certified argmax with %s',
     for (let c = 1; c < 40; c++) head.weight.copyWithin(c * 64, 0, 64);
     head.bias.fill(0.25);
     const kernel = openKernel(module, head, { hasChannels: true, hasBytes: true })!;
+    kernel.exports.deriveCopies();
     kernel.features.set(randomFeatures(random, 1, 64));
     kernel.exports.certifyArgmax(1);
     expect(kernel.predicted[0]).toBe(0);

@@ -42,7 +42,23 @@ describe.each(['relaxed-simd', 'simd'] as const)('the kernel with %s', (kind) =>
       // γ lies on a score; every other row must be on the side it belongs to.
       if (score !== gamma) expect(got.score[row]! >= gamma).toBe(score >= gamma);
     }
+    for (const count of [1, 3])
+      expectSameWhenDeferred(fitted, features.subarray(0, count * fitted.head.width), got);
     return got;
+  }
+
+  /** The first answer of a scorer that has not made its copies of W, and the next one, have the same bits as any. */
+  function expectSameWhenDeferred(fitted: FittedDetector, features: Float32Array, expected: Scores): void {
+    const rows = features.length / fitted.head.width;
+    const deferred = prepareScorer(fitted, module, { isDeferred: true });
+    const got = allocateScores(rows);
+    for (const _ of ['first', 'second']) {
+      deferred.score(features, rows, got);
+      for (const key of ['score', 'predicted', 'cosine', 'flags'] as const) {
+        expect(got[key]).toEqual(expected[key].subarray(0, rows));
+        got[key].fill(-1);
+      }
+    }
   }
 
   it.each([10, 50, 90])('scores a 2048 × 1000 head at p = %i as float64 does', (mask) => {

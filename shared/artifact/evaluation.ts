@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
 import { HimplosError } from '../errors.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
+import { list, nullable, object, oneOf, type Shape, text, whole } from '../formats/json-shape.ts';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
 import { parseStrictJson } from '../formats/strict-json.ts';
 import type { Tensor, Tensors } from '../tensor.ts';
@@ -88,20 +88,17 @@ function read(bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
   }
 }
 
-function parseDocument(text: string): z.infer<typeof schema> {
+function parseDocument(json: string): EvaluationDocument {
   let value: unknown;
   try {
-    value = parseStrictJson(text);
+    value = parseStrictJson(json);
   } catch (cause) {
     throw badArtifact('the document of the evaluation rows is not valid JSON', { cause });
   }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    throw badArtifact(
-      `the document of the evaluation rows is wrong at ${parsed.error.issues[0]!.path.join('.')}`,
-    );
-  }
-  return parsed.data;
+  const misfit = shape(value);
+  if (misfit === undefined) return value as EvaluationDocument;
+  const where = misfit.path.join('.') || 'the top';
+  throw badArtifact(`the document of the evaluation rows is wrong at ${where}: expected ${misfit.expected}`);
 }
 
 function selected(tensors: Tensors, prefix: string, width: number, totalRows: number): SelectedRows {
@@ -134,11 +131,17 @@ function labelsOf(tensor: Tensor | undefined, rows: number): Int32Array {
   return Int32Array.from(tensor.data, Number);
 }
 
-const count = z.int().check(z.gte(0));
+/** What the metadata say: the sizes of the sets that rows were taken from. */
+interface EvaluationDocument {
+  readonly formatVersion: 1;
+  readonly width: number;
+  readonly idRows: number | null;
+  readonly ood: readonly { readonly name: string; readonly rows: number }[];
+}
 
-const schema = z.strictObject({
-  formatVersion: z.literal(1),
-  width: z.int().check(z.gte(1)),
-  idRows: z.nullable(count),
-  ood: z.array(z.strictObject({ name: z.string().check(z.minLength(1), z.maxLength(200)), rows: count })),
+const shape: Shape<EvaluationDocument> = object<EvaluationDocument>({
+  formatVersion: oneOf(1),
+  width: whole(1),
+  idRows: nullable(whole(0)),
+  ood: list(object({ name: text(1, 200), rows: whole(0) })),
 });

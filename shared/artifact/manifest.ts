@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
 import { canonicalJson } from '../formats/canonical-json.ts';
+import { list, object, oneOf, type Shape, text, whole } from '../formats/json-shape.ts';
 import { parseStrictJson } from '../formats/strict-json.ts';
 import { badArtifact } from './bad-artifact.ts';
 import { sha256Hex } from './digest.ts';
@@ -64,14 +64,14 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   } catch (cause) {
     throw badArtifact(`${MANIFEST_FILE} is not valid JSON`, { cause });
   }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw badArtifact(`${MANIFEST_FILE} is wrong at ${issue.path.join('.') || 'the top'}`, {
+  const misfit = shape(value);
+  if (misfit !== undefined) {
+    const where = misfit.path.join('.') || 'the top';
+    throw badArtifact(`${MANIFEST_FILE} is wrong at ${where}: expected ${misfit.expected}`, {
       hint: 'it is damaged, or was written by another version of himplos',
     });
   }
-  const manifest = parsed.data;
+  const manifest = value as Manifest;
   const canonical = encodeManifest(makeManifest(manifest.files));
   const isCanonical = canonical.length === bytes.length && canonical.every((byte, i) => byte === bytes[i]);
   if (!isCanonical || new Set(manifest.files.map(({ name }) => name)).size !== manifest.files.length) {
@@ -112,16 +112,10 @@ export async function verifyFile(entry: ManifestEntry, bytes: Uint8Array): Promi
   }
 }
 
-const sha256Schema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const digest = text(64, 64, /^[0-9a-f]{64}$/);
 
-const schema: z.ZodMiniType<Manifest> = z.strictObject({
-  formatVersion: z.literal(1),
-  version: sha256Schema,
-  files: z.array(
-    z.strictObject({
-      name: z.enum(ARTIFACT_FILES),
-      bytes: z.int().check(z.gte(0)),
-      sha256: sha256Schema,
-    }),
-  ),
+const shape: Shape<Manifest> = object<Manifest>({
+  formatVersion: oneOf(1),
+  version: digest,
+  files: list(object<ManifestEntry>({ name: oneOf(...ARTIFACT_FILES), bytes: whole(0), sha256: digest })),
 });

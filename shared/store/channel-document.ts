@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
 import { HimplosError } from '../errors.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
+import { list, nullable, object, oneOf, type Shape, text, whole } from '../formats/json-shape.ts';
 import { parseStrictJson } from '../formats/strict-json.ts';
 import { MAX_CHANNEL_BYTES } from './channel-key.ts';
 
@@ -67,14 +67,15 @@ export function encodeChannel(history: readonly ChannelChange[]): Uint8Array {
 
 /** Reads a channel's file: known fields only, an unbroken history that ends in the current state. Throws `bad-artifact`. */
 export function decodeChannel(bytes: Uint8Array, address: string): ChannelDocument {
-  let document: ChannelDocument | undefined;
+  let value: unknown;
   try {
-    const value = parseStrictJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-    document = schema.safeParse(value).data;
+    value = parseStrictJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
     throw damaged(address, 'it is not valid JSON', cause);
   }
-  if (document === undefined) throw damaged(address, 'it does not have the fields of a channel of format 1');
+  if (shape(value) !== undefined)
+    throw damaged(address, 'it does not have the fields of a channel of format 1');
+  const document = value as ChannelDocument;
   const isUnbroken = document.history.every(
     ({ generation, returnsTo }, i) => generation === i + 1 && (returnsTo === null || returnsTo < generation),
   );
@@ -93,28 +94,28 @@ function damaged(address: string, what: string, cause?: unknown): HimplosError {
   });
 }
 
-const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const generation = z.int().check(z.gte(1));
-const sentence = z.nullable(z.string().check(z.maxLength(1000)));
+const sha256 = text(64, 64, /^[0-9a-f]{64}$/);
+const generation = whole(1);
+const sentence = nullable(text(0, 1000));
 
-const schema: z.ZodMiniType<ChannelDocument> = z.strictObject({
-  formatVersion: z.literal(1),
+const shape: Shape<ChannelDocument> = object<ChannelDocument>({
+  formatVersion: oneOf(1),
   generation,
   version: sha256,
   manifestSha256: sha256,
-  previous: z.nullable(sha256),
-  history: z.array(
-    z.strictObject({
+  previous: nullable(sha256),
+  history: list(
+    object<ChannelChange>({
       generation,
       version: sha256,
       manifestSha256: sha256,
-      action: z.enum(['promote', 'rollback']),
-      returnsTo: z.nullable(generation),
-      id: z.string().check(z.minLength(1), z.maxLength(100)),
-      at: z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/)),
+      action: oneOf('promote', 'rollback'),
+      returnsTo: nullable(generation),
+      id: text(1, 100),
+      at: text(20, 30, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/),
       by: sentence,
       reason: sentence,
-      isForced: z.boolean(),
+      isForced: oneOf(false, true),
     }),
   ),
 });

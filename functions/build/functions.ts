@@ -1,7 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+import packageJson from '../../package.json' with { type: 'json' };
 import { bundledNatives, nativePackages } from './native-packages.ts';
 import { splitFunction } from './split-function.ts';
 import { type ZipEntry, zip } from './zip.ts';
@@ -36,6 +37,7 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
     // import() of CommonJS would go through the loader of ES modules.
     supported: { 'dynamic-import': false },
     logLevel: 'error',
+    plugins: [versionOnly],
   } satisfies BuildOptions;
   const handler = `functions/${name}/handler.ts`;
   if (!isNative) {
@@ -46,6 +48,17 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
   const { outputFiles } = await build({ ...options, ...bundledNatives, entryPoints: [handler] });
   return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };
 }
+
+/** Of package.json, functions want one field. */
+const versionOnly: Plugin = {
+  name: 'version-only',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /^.*\/package\.json$/ }, ({ path }) =>
+      path === join(root, 'package.json')
+        ? { contents: JSON.stringify({ version: packageJson.version }), loader: 'json' }
+        : undefined,
+    ),
+};
 
 if (import.meta.main) {
   const wanted = process.argv.slice(2);

@@ -45,7 +45,12 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
     const inject = ['functions/runtime/plain-messages.ts'];
     return { files: await splitFunction({ ...options, inject }, handler) };
   }
-  const { outputFiles } = await build({ ...options, ...bundledNatives, entryPoints: [handler] });
+  const { outputFiles } = await build({
+    ...options,
+    ...bundledNatives,
+    plugins: [...options.plugins, ...bundledNatives.plugins],
+    entryPoints: [handler],
+  });
   return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };
 }
 

@@ -17,7 +17,7 @@ const COMPUTED_PATHS: readonly (readonly [file: RegExp, path: string])[] = [
  * its library took 4 to 10, and finding and compiling 60 files most of the rest. Only the binaries stay outside, at the
  * places that `nativePackages` gives them.
  */
-export const bundledNatives: Pick<BuildOptions, 'external' | 'alias' | 'plugins'> = {
+export const bundledNatives = {
   external: ['@img/sharp-*', '*.node', '@cornerstonejs/codec-libjpeg-turbo-8bit'],
   // Its ES modules look for the binary from their own address, which a bundle does not have.
   alias: { sharp: './node_modules/sharp/dist/index.cjs' },
@@ -36,7 +36,7 @@ export const bundledNatives: Pick<BuildOptions, 'external' | 'alias' | 'plugins'
       },
     },
   ],
-};
+} satisfies BuildOptions;
 
 /**
  * What onnxruntime-node and sharp need at run time on x86_64 Linux besides their JavaScript, the JPEG decoder, and

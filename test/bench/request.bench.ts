@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { functionUrlEvent } from '../functions/events.ts';
 import { environmentOf, makeDetector, publish, storeOf } from '../functions/published.ts';
 import { unpack } from '../functions/unpacked.ts';
@@ -42,6 +43,8 @@ try {
       const elapsed = performance.now() - start;
       if ((answer.statusCode ?? 200) !== 200 || answer.error) throw new Error(JSON.stringify(answer));
       if (i >= WARM_UP) times.push(elapsed);
+      // A runtime waits for the next event; what is left to do after an answer is done meanwhile.
+      await turn();
     }
     times.sort((a, b) => a - b);
     const at = (share: number) => times[Math.floor(share * times.length)]!.toFixed(3);

@@ -1,0 +1,39 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, expect, it, vi } from 'vitest';
+import { Telemetry } from '../../functions/runtime/telemetry.ts';
+import { HimplosError } from '../../shared/errors.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+it('writes nothing before the first answer is on its way, and then all of it in order', async () => {
+  const lines: Record<string, unknown>[] = [];
+  // Errors go to the other stream.
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, 'write').mockImplementation((chunk) => {
+      for (const line of String(chunk).trim().split('\n')) lines.push(JSON.parse(line));
+      return true;
+    });
+  }
+  const telemetry = new Telemetry('birds');
+  telemetry.begin('first');
+  telemetry.stage('acquire', 3);
+  telemetry.failed(new HimplosError('bad-input', 'quotes the request', { hint: 'send another' }), 400);
+  telemetry.end();
+  telemetry.begin('second');
+  telemetry.failed(new HimplosError('unavailable', 'the store is gone', { hint: 'wait' }), 503);
+  telemetry.end();
+  expect(lines).toEqual([]);
+  for (let i = 0; lines.length < 4 && i < 500; i++) await delay(10);
+  expect(lines).toMatchObject([
+    { message: 'request refused', request_id: 'first', code: 'bad-input', detector: 'birds' },
+    { Requests: 1, ColdStarts: 1, Refusals: 1, Latency_acquire: 3, detector: 'birds' },
+    { message: 'request failed', request_id: 'second', reason: 'the store is gone' },
+    { Requests: 1, Failures: 1 },
+  ]);
+  expect(JSON.stringify(lines)).not.toContain('quotes');
+  expect(lines[3]).not.toHaveProperty('ColdStarts');
+
+  telemetry.begin('third');
+  telemetry.end();
+  expect(lines).toHaveLength(5);
+});

@@ -58,7 +58,7 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
 const versionOnly: Plugin = {
   name: 'version-only',
   setup: ({ onLoad }) =>
-    onLoad({ filter: /^.*\/package\.json$/ }, ({ path }) =>
+    onLoad({ filter: /\/package\.json$/ }, ({ path }) =>
       path === join(root, 'package.json')
         ? { contents: JSON.stringify({ version: packageJson.version }), loader: 'json' }
         : undefined,

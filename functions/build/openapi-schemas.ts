@@ -103,12 +103,16 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     outputs: { type: 'array', items: ref('Tensor') },
   }),
   Shape: {
+    anyOf: [ref('BatchShape'), ref('SampleShape')],
+    description: '[N, width] or [width]; the data are as many numbers as their product',
+  },
+  BatchShape: {
     type: 'array',
     prefixItems: [{ type: 'integer', minimum: 1, maximum: MAX_ROWS }, COUNT],
     minItems: 2,
     maxItems: 2,
-    description: '[N, width]; the data are as many numbers as their product',
   },
+  SampleShape: { type: 'array', prefixItems: [COUNT], minItems: 1, maxItems: 1 },
   InferRequest: {
     type: 'object',
     additionalProperties: false,

@@ -81,7 +81,7 @@ export function openapiDocument(version: string): object {
         name(),
       ]),
       '/v2/models/{name}/infer': post(
-        'Open Inference Protocol: score a tensor',
+        'Open Inference Protocol: score a tensor; bodies of its binary tensor data extension are taken, too',
         'InferRequest',
         'InferAnswer',
         [name()],

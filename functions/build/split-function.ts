@@ -12,7 +12,10 @@ type SplitOptions = BuildOptions & { readonly [Name in keyof Shared]-?: Exclude<
  * its code has been read, and what a start does not need is not read at all. esbuild splits ES modules only, so that is
  * what it makes first. (In one file of CommonJS it would wrap what is imported dynamically into functions, which V8
  * reads twice: once when it skips them, and again when they run. That took 20 ms of 65 here.)
- * @param options of the bundle; its format is not looked at
+ *
+ * What is imported dynamically has to be taken by name: `default` would be all of its exports. All files lie in one
+ * folder, because they look for each other from wherever esbuild puts its helper that does so.
+ * @param options of the bundle; `format`, `outfile` and `write` are not looked at
  */
 export async function splitFunction(options: SplitOptions, entry: string): Promise<ZipEntry[]> {
   const { outfile: _, ...others } = options;

@@ -32,6 +32,8 @@ export async function handler(event: unknown, context: Context): Promise<unknown
 
 async function loadApplication() {
   const telemetry = new Telemetry(configuration.detector);
+  // Invocations can take minutes: their lines do not wait for the first one's end.
+  await telemetry.open();
   cache.onRefreshFailure = (error) => telemetry.refreshFailed(error);
   const root = bulkRoot();
   const { s3Endpoint } = configuration;

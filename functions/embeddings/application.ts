@@ -26,6 +26,7 @@ export function createHandler(
   answerDocument: AnswerDocument = (serving, event) =>
     answerRequest(serving, readScoreDocument(event, serving.contents.head.width), telemetry),
 ): LambdaHandler {
+  let isFirst = true;
   return async (event, context) => {
     telemetry.begin(context.awsRequestId);
     cache.bindInvocation(() => context.getRemainingTimeInMillis());
@@ -34,6 +35,9 @@ export function createHandler(
     } finally {
       await cache.settle();
       telemetry.end();
+      // A turn of the event loop later, when the runtime has sent the answer.
+      if (isFirst) setImmediate(() => cache.finish());
+      isFirst = false;
     }
   };
 

@@ -189,7 +189,7 @@ function refuseOtherMethods(app: Hono): void {
   }
 }
 
-/** 40 KB that few requests want. */
+/** 43 KB that few requests want. */
 function loadDocuments(): Promise<typeof import('./openapi-for.ts')> {
   return import('./openapi-for.ts');
 }

@@ -22,13 +22,17 @@ export function openapiFor(
   };
 }
 
-function ofWidth({ Sample, Shape }: typeof documents.openapi.components.schemas, width: number): object {
-  const [rows, columns] = Shape.prefixItems;
+function ofWidth({ Sample, BatchShape, SampleShape }: Schemas, width: number): object {
+  const [rows] = BatchShape.prefixItems;
+  const columns = { const: width };
   return {
     Sample: { ...Sample, minItems: width, maxItems: width },
-    Shape: { ...Shape, prefixItems: [rows, { ...columns, const: width }] },
+    BatchShape: { ...BatchShape, prefixItems: [rows, columns] },
+    SampleShape: { ...SampleShape, prefixItems: [columns] },
   };
 }
+
+type Schemas = typeof documents.openapi.components.schemas;
 
 /** The page that says the same to people. */
 export const docsPage: string = documents.html;

@@ -16,9 +16,6 @@ export function scoreBatch(serving: ServingDetector, batch: FeatureBatch, observ
   serving.scorer.score(batch.features, batch.rows, scores);
   observer.stage('score', performance.now() - started);
   observer.scored(serving, scores, batch.rows);
-  // A turn of the event loop later, when the answer is on its way.
-  const { finish } = serving.scorer;
-  if (finish !== undefined) setImmediate(finish);
   return scores;
 }
 

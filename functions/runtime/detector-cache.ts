@@ -80,6 +80,11 @@ export class DetectorCache implements DetectorSource {
     await check.done;
   }
 
+  /** Does what the current version has left for later (`FeatureScorer.finish`). */
+  finish(): void {
+    this.#current?.serving.scorer.finish?.();
+  }
+
   /** The first version; several callers share one attempt. */
   #loadFirst(): Promise<void> {
     this.#loading ??= this.#load(this.#loadSignal()).finally(() => {

@@ -4,6 +4,9 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 /** A metric's name, unit and value. */
 export type Metric = readonly [name: string, unit: keyof typeof MetricUnit, value: number];
 
+/** What a line of the log says besides its message. */
+export type Facts = Error | Record<string, string | number>;
+
 /** Structured logs and embedded metrics on standard output, by Powertools. */
 export class TelemetryOutput {
   readonly #logger: Logger;
@@ -24,8 +27,10 @@ export class TelemetryOutput {
     this.#logger.appendKeys({ request_id: requestId });
   }
 
-  log(level: 'info' | 'warn' | 'error', message: string, facts: object): void {
-    this.#logger[level](message, facts as Error);
+  log(level: 'info' | 'warn' | 'error', message: string, facts: Facts): void {
+    // One way of calling it each.
+    if (facts instanceof Error) this.#logger[level](message, facts);
+    else this.#logger[level](message, facts);
   }
 
   publish(metrics: readonly Metric[], metadata: Readonly<Record<string, string>>): void {

@@ -3,7 +3,7 @@ import type { Scores } from '../../shared/methods/contract.ts';
 import { conformalPValue } from '../../shared/metrics/p-values.ts';
 import { isOutOfDistribution } from '../../shared/protocol/answer.ts';
 import type { Observer, ServingDetector } from '../http/service.ts';
-import type { Metric, TelemetryOutput } from './telemetry-output.ts';
+import type { Facts, Metric, TelemetryOutput } from './telemetry-output.ts';
 
 /**
  * Counts what an invocation does and says it in structured logs and embedded metrics on standard output; neither ever
@@ -11,12 +11,14 @@ import type { Metric, TelemetryOutput } from './telemetry-output.ts';
  * (`ScoreTenth1` are the lowest): in production each holds a tenth of the samples as long as they are like the
  * calibration set.
  *
- * What writes is loaded once the first answer is on its way (rationale.md), and then writes what has been waiting.
+ * What writes is loaded by `open`, or else once the first answer is on its way (rationale.md), and then writes what has
+ * been waiting.
  */
 export class Telemetry implements Observer {
   readonly #detector: string;
   #output: TelemetryOutput | undefined;
-  readonly #waiting: ((output: TelemetryOutput) => void)[] = [];
+  /** Undefined once it is known that nothing can be written. */
+  #waiting: ((output: TelemetryOutput) => void)[] | undefined = [];
   readonly #stages = new Map<string, number>();
   #startedAt = 0;
   #isCold = true;
@@ -29,6 +31,18 @@ export class Telemetry implements Observer {
 
   constructor(detector: string) {
     this.#detector = detector;
+  }
+
+  /** Loads what writes. Never rejects: where that fails, standard error says so, and nothing else is written. */
+  async open(): Promise<void> {
+    try {
+      const { TelemetryOutput } = await import('./telemetry-output.ts');
+      this.#output ??= new TelemetryOutput(this.#detector);
+      for (const write of this.#waiting?.splice(0) ?? []) write(this.#output);
+    } catch (error) {
+      this.#waiting = undefined;
+      console.error('logs and metrics cannot be written', error);
+    }
   }
 
   begin(requestId: string): void {
@@ -92,7 +106,9 @@ export class Telemetry implements Observer {
     this.#write((output) =>
       output.publish(metrics, version === undefined ? {} : { artifact_version: version }),
     );
-    if (this.#isCold) this.#loadOutput();
+    // A turn of the event loop later the runtime has sent the answer. It asks for the next event once it has read that
+    // the answer has arrived, and the container is not frozen before that.
+    if (this.#isCold && this.#output === undefined) setImmediate(() => void this.open());
     this.#isCold = false;
     this.#stages.clear();
     this.#samples = 0;
@@ -113,24 +129,12 @@ export class Telemetry implements Observer {
     return serving.version;
   }
 
-  #log(level: 'info' | 'warn' | 'error', message: string, facts: object): void {
+  #log(level: 'info' | 'warn' | 'error', message: string, facts: Facts): void {
     this.#write((output) => output.log(level, message, facts));
   }
 
   #write(write: (output: TelemetryOutput) => void): void {
-    if (this.#output === undefined) this.#waiting.push(write);
+    if (this.#output === undefined) this.#waiting?.push(write);
     else write(this.#output);
-  }
-
-  /**
-   * A turn of the event loop later, when the runtime has sent the answer; before it asks for the next event, which it
-   * does when it has read that the answer has arrived, and until which the container is not frozen.
-   */
-  #loadOutput(): void {
-    setImmediate(async () => {
-      const { TelemetryOutput } = await import('./telemetry-output.ts');
-      this.#output = new TelemetryOutput(this.#detector);
-      for (const write of this.#waiting.splice(0)) write(this.#output);
-    });
   }
 }

@@ -45,6 +45,7 @@ export function oneOf<const T extends readonly (string | number | boolean | null
   return (value) => (values.includes(value as T[number]) ? undefined : misfit(expected));
 }
 
+/** Null is taken, too. */
 export function nullable<T>(shape: Shape<T>): Shape<T | null> {
   return (value) => (value === null ? undefined : shape(value));
 }
@@ -74,17 +75,21 @@ export function object<T extends object>(fields: { readonly [Key in keyof T]-?: 
   return (value) => {
     if (!isObject(value)) return misfit('an object');
     const unknown = Object.keys(value).find((key) => !Object.hasOwn(fields, key));
-    if (unknown !== undefined) return { path: [unknown.slice(0, 100)], expected: 'no such field' };
+    if (unknown !== undefined) return { path: [shorten(unknown)], expected: 'no such field' };
     return firstMisfit(Object.keys(fields), (key) =>
       fields[key as keyof T](Object.hasOwn(value, key) ? value[key] : undefined),
     );
   };
 }
 
-/** An object with any keys. */
+/** An object with any keys but `__proto__`, which would not survive being copied. */
 export function record<T>(item: Shape<T>): Shape<Readonly<Record<string, T>>> {
-  return (value) =>
-    isObject(value) ? firstMisfit(Object.keys(value), (key) => item(value[key])) : misfit('an object');
+  return (value) => {
+    if (!isObject(value)) return misfit('an object');
+    return firstMisfit(Object.keys(value), (key) =>
+      key === '__proto__' ? misfit('no such key') : item(value[key]),
+    );
+  };
 }
 
 /** One shape or the other; what is wrong is said of the second. */
@@ -100,13 +105,18 @@ function misfit(expected: string): Misfit {
   return { path: [], expected };
 }
 
+/** A key as it stands in messages. */
+function shorten<Key extends string | number>(key: Key): string | number {
+  return typeof key === 'string' ? key.slice(0, 100) : key;
+}
+
 function firstMisfit<Key extends string | number>(
   keys: Iterable<Key>,
   check: (key: Key) => Misfit | undefined,
 ): Misfit | undefined {
   for (const key of keys) {
     const found = check(key);
-    if (found !== undefined) return { path: [key, ...found.path], expected: found.expected };
+    if (found !== undefined) return { path: [shorten(key), ...found.path], expected: found.expected };
   }
   return undefined;
 }

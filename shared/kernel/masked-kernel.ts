@@ -3,6 +3,7 @@ import type { MaskedHead } from '../methods/masked-head.ts';
 import { cosineFlags, isZeroRow } from '../methods/smoothing.ts';
 import { type KernelInstance, type KernelModule, loadFeatures, openKernel } from './kernel-module.ts';
 
+/** A masked head in the kernel. */
 export interface MaskedKernel {
   /** Scores samples; rows that float32 cannot hold are left to `scoreElsewhere`. */
   score(features: Float32Array, rows: number, out: Scores, scoreElsewhere: (row: number) => void): void;
@@ -18,7 +19,7 @@ export interface MaskedKernel {
  */
 const MAX_KEPT_FOR_BYTES = 0.75;
 
-/** Samples that are scored without copies of W by channel and as bytes: making those takes as long as ten of them. */
+/** Samples that are scored without copies of W by channel and as bytes: making those takes as long as four to six. */
 const MAX_ROWS_WITHOUT_COPIES = 4;
 
 /**

@@ -32,8 +32,9 @@ export interface FittedDetector {
  * The fastest scorer for a detector: all of it in the kernel where the method has the form of `MaskedHead`, the
  * logits alone for other methods, and float64 TypeScript without a kernel or for a head it cannot hold. Kernel scores
  * agree with those of TypeScript to float32 (METHODS §9: 1e-5·max(1, |S|)), predicted classes exactly.
- * @param isDeferred leaves copies of W that make scoring fast (a second and a quarter) to `finish`, or to the second
- * call: the first answer comes 30 ms sooner at 2048 × 1000, and has the same bits
+ * @param isDeferred leaves making the copies of W that make scoring fast (W by channel and, where few channels are kept,
+ * as bytes) to `finish`, to the second call, or to a first one of more than four rows: the first answer comes 30 ms
+ * sooner at 2048 × 1000, and has the same bits
  */
 export function prepareScorer(
   fitted: FittedDetector,

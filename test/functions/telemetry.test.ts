@@ -1,5 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import type { Context } from 'aws-lambda';
 import { afterEach, expect, it, vi } from 'vitest';
+import { createHandler } from '../../functions/embeddings/application.ts';
+import type { createApp } from '../../functions/http/app.ts';
+import type { DetectorCache } from '../../functions/runtime/detector-cache.ts';
 import { Telemetry } from '../../functions/runtime/telemetry.ts';
 import { HimplosError } from '../../shared/errors.ts';
 
@@ -10,7 +14,7 @@ it('writes nothing before the first answer is on its way, and then all of it in 
   // Errors go to the other stream.
   for (const stream of [process.stdout, process.stderr]) {
     vi.spyOn(stream, 'write').mockImplementation((chunk) => {
-      for (const line of String(chunk).trim().split('\n')) lines.push(JSON.parse(line));
+      for (const line of String(chunk).split('\n')) if (line.startsWith('{')) lines.push(JSON.parse(line));
       return true;
     });
   }
@@ -36,4 +40,23 @@ it('writes nothing before the first answer is on its way, and then all of it in 
   telemetry.begin('third');
   telemetry.end();
   expect(lines).toHaveLength(5);
+});
+
+it('finishes the detector once the first answer is on its way, not while the cache settles', async () => {
+  const finish = vi.fn();
+  const cache = {
+    acquire: () => Promise.reject(new HimplosError('unavailable', 'none', { hint: 'wait' })),
+    bindInvocation: () => undefined,
+    settle: () => delay(20),
+    finish,
+  } as unknown as DetectorCache;
+  const telemetry = { begin: vi.fn(), failed: vi.fn(), end: vi.fn() } as unknown as Telemetry;
+  const handler = createHandler({} as ReturnType<typeof createApp>, cache, telemetry);
+  await handler({}, { getRemainingTimeInMillis: () => 1000 } as Context);
+  expect(finish).not.toHaveBeenCalled();
+  await turn();
+  expect(finish).toHaveBeenCalledTimes(1);
+  await handler({}, { getRemainingTimeInMillis: () => 1000 } as Context);
+  await turn();
+  expect(finish).toHaveBeenCalledTimes(1);
 });

@@ -44,7 +44,7 @@ result = subprocess.run(
     text=True,
 )
 # Its last line looks like that of pytest after no test.
-print(re.sub(r"^=+ (.*) =+$", r"schemathesis: \1", result.stdout, flags=re.MULTILINE))
+print(re.sub(r"^=+ (.*) =+\s*\Z", r"schemathesis: \1", result.stdout, flags=re.MULTILINE))
 server.stdin.close()
 assert server.wait() == 0, "the server met a bug"
 sys.exit(result.returncode)

@@ -35,7 +35,7 @@ export function prepareHead(): bool {
     const fact = facts + ((<usize>c * CLASS_FACTS) << 3);
     store<f64>(fact, norm, 32);
     store<f64>(fact, b, 40);
-    // Not by max, which would forget NaN.
+    // NaN is not below anything.
     if (!(norm <= LARGEST && abs(b) <= LARGEST)) return false;
     largestNorm = max<f64>(largestNorm, norm);
     largestBias = max<f64>(largestBias, abs(b));

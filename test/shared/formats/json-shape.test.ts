@@ -99,6 +99,7 @@ describe('shapes of JSON', () => {
     expect(misfitOf({ few: [1, 2, 3] })).toBe('few: at most 2 items');
     expect(misfitOf({ more: { x: 'y' } })).toBe('more.x: "x"');
     expect(misfitOf({ names: { p: 'long' } })).toBe('names.p: a string of 0 to 2 characters');
+    expect(misfitOf({ names: JSON.parse('{"__proto__": "x"}') })).toBe('names.__proto__: no such key');
     expect(misfitOf({ extra: 1 })).toBe('extra: no such field');
     expect(shape([])).toEqual({ path: [], expected: 'an object' });
   });

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildHeadModel } from '../../../calibrate/onnx/fused-graph.ts';
 import { compileKernel, type KernelModule } from '../../../shared/kernel/kernel-module.ts';
 import { type FittedDetector, prepareScorer, prepareTwin } from '../../../shared/kernel/prepare-scorer.ts';
@@ -42,23 +42,51 @@ describe.each(['relaxed-simd', 'simd'] as const)('the kernel with %s', (kind) =>
       // γ lies on a score; every other row must be on the side it belongs to.
       if (score !== gamma) expect(got.score[row]! >= gamma).toBe(score >= gamma);
     }
-    for (const count of [1, 3])
+    for (const count of [1, 4, 5]) {
       expectSameWhenDeferred(fitted, features.subarray(0, count * fitted.head.width), got);
+    }
     return got;
   }
 
-  /** The first answer of a scorer that has not made its copies of W, and the next one, have the same bits as any. */
+  /** A scorer that has not made its copies of W gives the same bits, then and when it has; it makes them when it should. */
   function expectSameWhenDeferred(fitted: FittedDetector, features: Float32Array, expected: Scores): void {
     const rows = features.length / fitted.head.width;
-    const deferred = prepareScorer(fitted, module, { isDeferred: true });
-    const got = allocateScores(rows);
-    for (const _ of ['first', 'second']) {
-      deferred.score(features, rows, got);
-      for (const key of ['score', 'predicted', 'cosine', 'flags'] as const) {
-        expect(got[key]).toEqual(expected[key].subarray(0, rows));
-        got[key].fill(-1);
+    if (expected.score.length < rows) return;
+    const isMasked = fitted.detector.maskedHead !== undefined;
+    for (const isFinished of [false, true]) {
+      const counted = countCopies();
+      const deferred = prepareScorer(fitted, module, { isDeferred: true });
+      const got = allocateScores(rows);
+      for (const call of ['first', 'second']) {
+        if (call === 'second' && isFinished) deferred.finish?.();
+        deferred.score(features, rows, got);
+        expect(counted.copies).toBe(Number(isMasked && (call === 'second' || rows > 4)));
+        for (const key of ['score', 'predicted', 'cosine', 'flags'] as const) {
+          expect(got[key]).toEqual(expected[key].subarray(0, rows));
+          got[key].fill(-1);
+        }
+      }
+      vi.unstubAllGlobals();
+    }
+  }
+
+  /** Counts how often instances that are made from now on make copies. */
+  function countCopies(): { copies: number } {
+    const counted = { copies: 0 };
+    const { Instance, ...others } = WebAssembly;
+    class Counting {
+      readonly exports: object;
+      constructor(source: WebAssembly.Module) {
+        const { exports } = new Instance(source);
+        const deriveCopies = () => {
+          counted.copies++;
+          (exports.deriveCopies as () => void)();
+        };
+        this.exports = { ...exports, deriveCopies };
       }
     }
+    vi.stubGlobal('WebAssembly', { ...others, Instance: Counting });
+    return counted;
   }
 
   it.each([10, 50, 90])('scores a 2048 × 1000 head at p = %i as float64 does', (mask) => {

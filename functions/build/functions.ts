@@ -2,14 +2,21 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
-import { bundledNatives, nativePackages } from './native-packages.ts';
+import { bundledNatives, nativePackages, sharpBundle } from './native-packages.ts';
 import { splitFunction } from './split-function.ts';
 import { type ZipEntry, zip } from './zip.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Every function, and whether it runs models and decodes images. */
-const FUNCTIONS = { embeddings: false, images: true, bulk: true } as const;
+/**
+ * Every function: whether it runs models and decodes images, and whether it answers callers, who wait for it to start,
+ * so that it is split (`splitFunction`).
+ */
+const FUNCTIONS = {
+  embeddings: { isNative: false, isSplit: true },
+  images: { isNative: true, isSplit: true },
+  bulk: { isNative: true, isSplit: false },
+} as const;
 
 export type FunctionName = keyof typeof FUNCTIONS;
 
@@ -19,7 +26,7 @@ export type FunctionName = keyof typeof FUNCTIONS;
  * same bytes, on any machine.
  */
 export async function buildFunction(name: FunctionName): Promise<{ readonly files: readonly ZipEntry[] }> {
-  const isNative = FUNCTIONS[name];
+  const { isNative, isSplit } = FUNCTIONS[name];
   const options = {
     absWorkingDir: root,
     outfile: 'index.js',
@@ -38,14 +45,20 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
     logLevel: 'error',
   } satisfies BuildOptions;
   const handler = `functions/${name}/handler.ts`;
-  if (!isNative) {
-    // Only whole bodies pass there, and no forms.
-    const inject = ['functions/runtime/plain-messages.ts'];
-    const rest = `functions/${name}/load-application.ts`;
-    return { files: await splitFunction({ ...options, inject }, { handler, rest }) };
-  }
-  const { outputFiles } = await build({ ...options, ...bundledNatives, entryPoints: [handler] });
-  return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };
+  const natives = isNative ? bundledNatives : {};
+  const own = isSplit
+    ? await splitFunction(
+        // Only whole bodies pass there.
+        { ...options, ...natives, inject: ['functions/runtime/plain-messages.ts'] },
+        { handler, rest: `functions/${name}/load-application.ts` },
+      )
+    : [await bundle({ ...options, ...natives, entryPoints: [handler] })];
+  return { files: isNative ? [...own, await bundle(sharpBundle(options)), ...nativePackages(root)] : own };
+}
+
+async function bundle(options: BuildOptions): Promise<ZipEntry> {
+  const { outputFiles } = await build(options);
+  return { name: options.outfile!, bytes: outputFiles![0]!.contents };
 }
 
 if (import.meta.main) {

@@ -15,7 +15,8 @@ export async function splitFunction(
   options: BuildOptions & { readonly absWorkingDir: string },
   { handler, rest }: { readonly handler: string; readonly rest: string },
 ): Promise<ZipEntry[]> {
-  const plugins = [leaveOut(rest, options.absWorkingDir)];
+  const given = options.plugins ?? [];
+  const plugins = [leaveOut(rest, options.absWorkingDir), ...given];
   const { metafile } = await build({ ...options, entryPoints: [handler], plugins, metafile: true });
   const early = Object.keys(metafile.inputs).filter(
     (path) => path !== handler && !options.inject?.includes(path),
@@ -33,7 +34,7 @@ export async function splitFunction(
     ...options,
     outfile: 'rest.js',
     entryPoints: [rest],
-    plugins: [takeFromIndex(early, options.absWorkingDir)],
+    plugins: [takeFromIndex(early, options.absWorkingDir), ...given],
   });
   return [
     { name: 'index.js', bytes: index.outputFiles![0]!.contents },

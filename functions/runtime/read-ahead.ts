@@ -1,6 +1,6 @@
 import { channelKey, MAX_CHANNEL_BYTES } from '../../shared/store/channel-key.ts';
 import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
-import { versionKey } from '../../shared/store/version-keys.ts';
+import { type VersionFile, versionKey } from '../../shared/store/version-keys.ts';
 
 /** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
 export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
@@ -13,13 +13,14 @@ interface EarlyRequest {
 }
 
 /**
- * A reader that has already asked for what a function reads first: the channel, and then the detector that it seems to
- * name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
+ * A reader that has already asked for what a function reads first: the channel, and then files of the version that it
+ * seems to name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
  * first read of anything else drops what is left, and goes to the store as all later ones do.
  */
 export function readAhead(
   reader: ObjectReader,
   address: { readonly detector: string; readonly channel: string },
+  files: readonly VersionFile[] = ['detector.safetensors'],
 ): ObjectReader {
   const early = new Map<string, EarlyRequest>();
 
@@ -45,7 +46,10 @@ export function readAhead(
   async function begin(): Promise<void> {
     const { body } = await request(channelKey(address), MAX_CHANNEL_BYTES);
     const { version } = JSON.parse(new TextDecoder().decode(body));
-    request(versionKey(address.detector, String(version), 'detector.safetensors'), MAX_DETECTOR_BYTES);
+    for (const file of files) {
+      const maxBytes = file === 'detector.safetensors' ? MAX_DETECTOR_BYTES : MAX_CHANNEL_BYTES;
+      request(versionKey(address.detector, String(version), file), maxBytes);
+    }
   }
   // Whoever reads the channel hears what is wrong, a name that cannot be one included.
   begin().catch(() => undefined);

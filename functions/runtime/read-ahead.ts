@@ -5,6 +5,16 @@ import { type VersionFile, versionKey } from '../../shared/store/version-keys.ts
 /** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
 export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
 
+/** A file of the version, to be asked for before anybody reads it. */
+export interface FileAhead {
+  readonly file: VersionFile;
+  readonly maxBytes: number;
+  /** What its content, which nobody has verified, leads to. May throw. */
+  readonly follow?: (body: Uint8Array) => readonly FileAhead[];
+}
+
+export const DETECTOR_AHEAD: FileAhead = { file: 'detector.safetensors', maxBytes: MAX_DETECTOR_BYTES };
+
 interface EarlyRequest {
   readonly object: Promise<StoredObject>;
   readonly abort: AbortController;
@@ -20,7 +30,7 @@ interface EarlyRequest {
 export function readAhead(
   reader: ObjectReader,
   address: { readonly detector: string; readonly channel: string },
-  files: readonly VersionFile[] = ['detector.safetensors'],
+  files: readonly FileAhead[] = [DETECTOR_AHEAD],
 ): ObjectReader {
   const early = new Map<string, EarlyRequest>();
 
@@ -46,9 +56,14 @@ export function readAhead(
   async function begin(): Promise<void> {
     const { body } = await request(channelKey(address), MAX_CHANNEL_BYTES);
     const { version } = JSON.parse(new TextDecoder().decode(body));
-    for (const file of files) {
-      const maxBytes = file === 'detector.safetensors' ? MAX_DETECTOR_BYTES : MAX_CHANNEL_BYTES;
-      request(versionKey(address.detector, String(version), file), maxBytes);
+    requestFiles(String(version), files);
+  }
+
+  function requestFiles(version: string, wanted: readonly FileAhead[]): void {
+    for (const { file, maxBytes, follow } of wanted) {
+      const object = request(versionKey(address.detector, version, file), maxBytes);
+      if (follow === undefined) continue;
+      object.then(({ body }) => requestFiles(version, follow(body))).catch(() => undefined);
     }
   }
   // Whoever reads the channel hears what is wrong, a name that cannot be one included.

@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { hash } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { loadManifest } from '../../shared/artifact/load-detector.ts';
 import { type ManifestEntry, manifestEntry, verifyFile } from '../../shared/artifact/manifest.ts';
@@ -57,7 +58,7 @@ async function loadLibraries(): Promise<typeof openImageModel> {
   await turn();
   const { startRuntime } = await import('../../calibrate/session.ts');
   await turn();
-  await startRuntime();
+  await startRuntime().catch(() => undefined);
   await turn();
   const { openImageModel } = await import('./image-model.ts');
   await turn();
@@ -89,11 +90,22 @@ async function fetchModel(
 /** Undefined when it is not there, or is not what it should be. */
 async function readCached(path: string, entry: ManifestEntry): Promise<Uint8Array | undefined> {
   try {
-    const bytes = await readFile(path);
-    await verifyFile(entry, bytes);
-    return bytes;
+    const file = await open(path);
+    try {
+      if ((await file.stat()).size !== entry.bytes) return undefined;
+      // In one piece, unlike `readFile`, and without the copy that Web Crypto makes: 20 ms for 20 MB.
+      const bytes = new Uint8Array(entry.bytes);
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesRead } = await file.read(bytes, at);
+        if (bytesRead === 0) return undefined;
+        at += bytesRead;
+      }
+      return hash('sha256', bytes) === entry.sha256 ? bytes : undefined;
+    } finally {
+      await file.close();
+    }
   } catch (error) {
-    if (error instanceof HimplosError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -82,7 +82,7 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
 type SharpModule = typeof import('sharp').default;
 let sharpModule: Promise<SharpModule> | undefined;
 
-/** Its JavaScript and its library take 25 ms to load: only for images that `decodeJpeg` does not do. */
+/** Its JavaScript and its library take 50 ms to load in a new process: only for images that `decodeJpeg` does not do. */
 async function openSharp(): Promise<SharpModule> {
   const { default: sharp } = await import('sharp');
   // One image is one unit of work: several decode side by side, so that splitting one over threads or keeping

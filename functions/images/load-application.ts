@@ -6,9 +6,15 @@ import { configuration } from './store.ts';
 /** Left to the function for scoring and its answer when images have used up the rest. */
 const ANSWER_MS = 1000;
 
-/** The function with all its parts, loaded in pieces as in functions/embeddings. */
+/**
+ * The function with all its parts, loaded in pieces with a turn of the event loop between them: what has arrived
+ * meanwhile leads to the next request.
+ */
 export async function loadApplication(): Promise<LambdaHandler> {
   const model = configuration.detector;
+  await turn();
+  await import('../../shared/artifact/detector.ts');
+  await turn();
   const { cache, readReference } = await import('./serving.ts');
   await turn();
   const { Telemetry } = await import('../runtime/telemetry.ts');

@@ -48,8 +48,7 @@ const MAX_COMPLAINTS = 256;
 export async function decodeJpeg(bytes: Uint8Array, header: JpegHeader): Promise<DecodedImage | undefined> {
   const { isBaseline, components, width, height } = header;
   if (!isBaseline || components !== 3 || width * height > MAX_PIXELS || bytes.length > MAX_BYTES) return;
-  decoder ??= openDecoder();
-  const jpeg = await decoder;
+  const jpeg = await openJpegDecoder();
   try {
     jpeg.getEncodedBuffer(bytes.length).set(bytes);
     jpeg.decode();
@@ -68,7 +67,13 @@ export async function decodeJpeg(bytes: Uint8Array, header: JpegHeader): Promise
 let decoder: Promise<JpegDecoder> | undefined;
 let complaints = 0;
 
-async function openDecoder(): Promise<JpegDecoder> {
+/** The decoder, which a new process takes 20 ms to load: begun before there is an image to decode, it is there then. */
+export function openJpegDecoder(): Promise<JpegDecoder> {
+  decoder ??= loadDecoder();
+  return decoder;
+}
+
+async function loadDecoder(): Promise<JpegDecoder> {
   const { default: openCodec } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs');
   const { JPEGDecoder } = await openCodec();
   return new JPEGDecoder();

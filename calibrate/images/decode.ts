@@ -1,4 +1,4 @@
-import sharp, { type Sharp, type SharpOptions } from 'sharp';
+import type { Sharp, SharpOptions } from 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
 import { decodeJpeg, readJpegHeader } from './decode-jpeg.ts';
 import { type ImageFormat, recognizeFormat } from './image-format.ts';
@@ -20,11 +20,6 @@ export interface ImageLimits {
 }
 
 export const defaultImageLimits: ImageLimits = { bytes: 64 * 2 ** 20, pixels: 64 * 2 ** 20 };
-
-// One image is one unit of work: several decode side by side, so that splitting one over threads or keeping
-// its tiles for later only costs.
-sharp.concurrency(1);
-sharp.cache(false);
 
 /**
  * Decodes an image to what Pillow's `Image.open(file).convert("RGB")` gives, byte for byte for JPEG, PNG, WebP
@@ -67,7 +62,9 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
     const decoded = await decodeJpeg(bytes, header);
     if (decoded !== undefined) return decoded;
   }
-  switch (await findLayout(bytes, format, options)) {
+  sharpModule ??= openSharp();
+  const sharp = await sharpModule;
+  switch (await findLayout(sharp, bytes, format, options)) {
     case 'cmyk': {
       const raw = await read(sharp(bytes, options).pipelineColourspace('cmyk').toColourspace('cmyk'), 4);
       return { ...raw, pixels: cmykToRgb(raw.pixels) };
@@ -82,10 +79,28 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
   }
 }
 
+type SharpModule = typeof import('sharp').default;
+let sharpModule: Promise<SharpModule> | undefined;
+
+/** Its JavaScript and its library take 50 ms to load in a new process: only for images that `decodeJpeg` does not do. */
+async function openSharp(): Promise<SharpModule> {
+  const { default: sharp } = await import('sharp');
+  // One image is one unit of work: several decode side by side, so that splitting one over threads or keeping
+  // its tiles for later only costs.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return sharp;
+}
+
 /** Pixels whose conversion to RGB the decoder does in another way than Pillow. */
 type Layout = 'cmyk' | 'grey16' | 'other';
 
-async function findLayout(bytes: Uint8Array, format: ImageFormat, options: SharpOptions): Promise<Layout> {
+async function findLayout(
+  sharp: SharpModule,
+  bytes: Uint8Array,
+  format: ImageFormat,
+  options: SharpOptions,
+): Promise<Layout> {
   if (format === 'jpeg') return readJpegHeader(bytes)?.components === 4 ? 'cmyk' : 'other';
   // IHDR comes first in every PNG: bit depth at byte 24, colour type (0: grey without alpha) at byte 25.
   if (format === 'png') return bytes[24] === 16 && bytes[25] === 0 ? 'grey16' : 'other';

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Preprocessor } from '../../shared/images/preprocess.ts';
 import { decodeImage, type ImageLimits } from './decode.ts';
+import { openJpegDecoder } from './decode-jpeg.ts';
 
 /** What is known of an image that is ready for the classifier. */
 export interface PreparedImage {
@@ -16,6 +17,12 @@ export interface PreparedImage {
 export interface PrepareLimits extends ImageLimits {
   /** Values of its input. */
   readonly values: number;
+}
+
+/** Begins to load the decoder of usual JPEGs, for whoever has something else to wait for before the first image. */
+export function startDecoder(): void {
+  // A failure shows with an image.
+  openJpegDecoder().catch(() => undefined);
 }
 
 /**

@@ -3,14 +3,21 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import packageJson from '../../package.json' with { type: 'json' };
-import { bundledNatives, nativePackages } from './native-packages.ts';
+import { bundledNatives, nativePackages, sharpBundle } from './native-packages.ts';
 import { splitFunction } from './split-function.ts';
 import { type ZipEntry, zip } from './zip.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Every function, and whether it runs models and decodes images. */
-const FUNCTIONS = { embeddings: false, images: true, bulk: true } as const;
+/**
+ * Every function: whether it runs models and decodes images, and whether it answers callers, who wait for it to start,
+ * so that it is split (`splitFunction`).
+ */
+const FUNCTIONS = {
+  embeddings: { isNative: false, isSplit: true },
+  images: { isNative: true, isSplit: true },
+  bulk: { isNative: true, isSplit: false },
+} as const;
 
 export type FunctionName = keyof typeof FUNCTIONS;
 
@@ -20,7 +27,7 @@ export type FunctionName = keyof typeof FUNCTIONS;
  * same bytes, on any machine.
  */
 export async function buildFunction(name: FunctionName): Promise<{ readonly files: readonly ZipEntry[] }> {
-  const isNative = FUNCTIONS[name];
+  const { isNative, isSplit } = FUNCTIONS[name];
   const options = {
     absWorkingDir: root,
     outfile: 'index.js',
@@ -40,18 +47,19 @@ export async function buildFunction(name: FunctionName): Promise<{ readonly file
     plugins: [versionOnly],
   } satisfies BuildOptions;
   const handler = `functions/${name}/handler.ts`;
-  if (!isNative) {
-    // Only whole bodies pass there, and no forms.
-    const inject = ['functions/runtime/plain-messages.ts'];
-    return { files: await splitFunction({ ...options, inject }, handler) };
-  }
-  const { outputFiles } = await build({
-    ...options,
-    ...bundledNatives,
-    plugins: [...options.plugins, ...bundledNatives.plugins],
-    entryPoints: [handler],
-  });
-  return { files: [{ name: 'index.js', bytes: outputFiles[0]!.contents }, ...nativePackages(root)] };
+  const natives = isNative ? bundledNatives : { plugins: [] };
+  const all = { ...options, ...natives, plugins: [...options.plugins, ...natives.plugins] };
+  // Only whole bodies pass where callers are answered.
+  const inject = ['functions/runtime/plain-messages.ts'];
+  const own = isSplit
+    ? await splitFunction({ ...all, inject }, handler)
+    : [await bundle({ ...all, entryPoints: [handler] })];
+  return { files: isNative ? [...own, await bundle(sharpBundle(options)), ...nativePackages(root)] : own };
+}
+
+async function bundle(options: BuildOptions): Promise<ZipEntry> {
+  const { outputFiles } = await build(options);
+  return { name: options.outfile!, bytes: outputFiles![0]!.contents };
 }
 
 /** Of package.json, functions want one field. */

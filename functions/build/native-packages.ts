@@ -14,14 +14,19 @@ const COMPUTED_PATHS: readonly (readonly [file: RegExp, path: string])[] = [
 
 /**
  * How to bundle the JavaScript of onnxruntime-node and sharp: of the 90 ms that sharp took to load on a busy machine,
- * its library took 4 to 10, and finding and compiling 60 files most of the rest. Only the binaries stay outside, at the
- * places that `nativePackages` gives them.
+ * its library took 4 to 10, and finding and compiling 60 files most of the rest. sharp is in a file of its own
+ * (`sharpBundle`), because usual JPEGs do not need it. Only the binaries stay outside, at the places that
+ * `nativePackages` gives them.
  */
 export const bundledNatives = {
   external: ['@img/sharp-*', '*.node', '@cornerstonejs/codec-libjpeg-turbo-8bit'],
-  // Its ES modules look for the binary from their own address, which a bundle does not have.
-  alias: { sharp: './node_modules/sharp/dist/index.cjs' },
   plugins: [
+    {
+      name: 'sharp-apart',
+      setup: ({ onResolve }) => {
+        onResolve({ filter: /^sharp$/ }, () => ({ path: './sharp.js', external: true }));
+      },
+    },
     {
       name: 'paths-of-binaries',
       setup: (build) => {
@@ -37,6 +42,13 @@ export const bundledNatives = {
     },
   ],
 } satisfies BuildOptions;
+
+/** sharp.js: what `import('sharp')` gives in a bundled function. */
+export function sharpBundle(options: BuildOptions): BuildOptions {
+  // Its ES modules look for the binary from their own address, which a bundle does not have.
+  const entryPoints = ['./node_modules/sharp/dist/index.cjs'];
+  return { ...options, ...bundledNatives, outfile: 'sharp.js', entryPoints };
+}
 
 /**
  * What onnxruntime-node and sharp need at run time on x86_64 Linux besides their JavaScript, the JPEG decoder, and

@@ -1,11 +1,10 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Context } from 'aws-lambda';
 import { HimplosError } from '../../shared/errors.ts';
 import { compileKernel } from '../../shared/kernel/kernel-module.ts';
 import { openStore } from '../../shared/store/open-store.ts';
 import { isS3Address, parseS3Address } from '../../shared/store/s3-address.ts';
 import { imageLoader } from '../images/load-image-model.ts';
+import { MODEL_FOLDER } from '../images/model-folder.ts';
 import { readConfiguration } from '../runtime/configuration.ts';
 import { DetectorCache } from '../runtime/detector-cache.ts';
 import { openReader } from '../runtime/open-reader.ts';
@@ -17,7 +16,7 @@ const cache = new DetectorCache({
   ...configuration,
   openStore: () => openReader(configuration),
   kernel: compileKernel(),
-  loadImages: imageLoader(join(tmpdir(), 'himplos-models')),
+  loadImages: imageLoader(MODEL_FOLDER),
 });
 cache.start();
 

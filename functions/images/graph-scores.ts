@@ -25,7 +25,14 @@ export function withGraphScores(serving: ServingDetector, { scored }: ImageResul
       out.flags[row] = cosines?.flags ?? 0;
     }
   }
-  return { ...serving, scorer: { engine: serving.scorer.engine, score } };
+  const scorer = {
+    // Asking for it would prepare a scorer that is not needed.
+    get engine() {
+      return serving.scorer.engine;
+    },
+    score,
+  };
+  return { ...serving, scorer };
 }
 
 /** The norms of all prototypes, computed once a version; undefined for a method that has none. */

@@ -1,18 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openExtractor } from '../../calibrate/features/feature-extractor.ts';
-import {
-  type PreparedImage,
-  type PrepareLimits,
-  prepareImage,
-} from '../../calibrate/images/prepare-image.ts';
+import { type PreparedImage, prepareImage } from '../../calibrate/images/prepare-image.ts';
 import type { SessionOptions } from '../../calibrate/session.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { Preprocessor } from '../../shared/images/preprocess.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import type { ImageModel, ImageResults } from '../http/service.ts';
-
-/** What one image may cost: 32 megapixels are 96 MiB once decoded, and two are decoded at a time. */
-export const IMAGE_LIMITS: PrepareLimits = { bytes: 16 * 2 ** 20, pixels: 32 * 2 ** 20, values: 2 ** 24 };
+import { IMAGE_LIMITS } from './image-limits.ts';
 
 /** Images a run of the model: more gain nothing on a function's few cores and cost memory. */
 const RUN_IMAGES = 8;

@@ -3,7 +3,7 @@ import { badRequest } from '../../shared/protocol/limits.ts';
 import { requireKey } from '../../shared/store/keys.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
 import { isAccessDenied } from '../../shared/store/s3-errors.ts';
-import { IMAGE_LIMITS } from './image-model.ts';
+import { IMAGE_LIMITS } from './image-limits.ts';
 
 /** Fetches an image by its address. */
 export type ReadReference = (address: string, where: string, signal: AbortSignal) => Promise<Uint8Array>;

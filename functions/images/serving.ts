@@ -1,21 +1,18 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { compileKernel } from '../../shared/kernel/kernel-module.ts';
 import { isS3Address } from '../../shared/store/s3-address.ts';
-import { readConfiguration } from '../runtime/configuration.ts';
 import { DetectorCache } from '../runtime/detector-cache.ts';
 import { openReader } from '../runtime/open-reader.ts';
 import { type ReadReference, referencesBelow, refuseReferences } from './image-references.ts';
 import { imageLoader } from './load-image-model.ts';
+import { MODEL_FOLDER } from './model-folder.ts';
+import { configuration, store } from './store.ts';
 
-export const configuration = readConfiguration(process.env);
-
-/** The detector with its model. Its download begins here, before the rest of the function is loaded. */
+/** The detector with its model, which begin to load at once. */
 export const cache = new DetectorCache({
   ...configuration,
-  openStore: () => openReader(configuration),
+  openStore: () => store,
   kernel: compileKernel(),
-  loadImages: imageLoader(join(tmpdir(), 'himplos-models')),
+  loadImages: imageLoader(MODEL_FOLDER),
 });
 cache.start();
 

@@ -10,6 +10,7 @@ import { sha256Hex } from '../../shared/artifact/digest.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { safetensorsDataOffset } from '../../shared/formats/safetensors.ts';
 import type { KernelModule } from '../../shared/kernel/kernel-module.ts';
+import { prepareScorerLater } from '../../shared/kernel/later-scorer.ts';
 import { prepareScorer } from '../../shared/kernel/prepare-scorer.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
 import type { ChannelState } from '../../shared/store/channels.ts';
@@ -49,7 +50,7 @@ export async function loadServing(
         contents,
         parts.loadImages?.(store, detector, state, contents, signal),
       ]);
-      return { ...prepareServing(version, loaded, await parts.kernel), images };
+      return prepareServing(version, loaded, await parts.kernel, images);
     } catch (error) {
       const isDamage = error instanceof HimplosError && error.code === 'bad-artifact';
       if (!isDamage || attempt === ATTEMPTS || signal.aborted) throw error;
@@ -58,14 +59,16 @@ export async function loadServing(
   }
 }
 
-/** A decoded version, ready to score features. */
+/** A decoded version, ready to score features; with a model for images, which has scores of its own, when first asked to. */
 export function prepareServing(
   version: string,
   contents: DetectorContents,
   kernel: KernelModule | undefined,
+  images?: ImageModel,
 ): ServingDetector {
   const { document, head, tensors, calibrationScores } = contents;
   const detector = findDetector(document.method);
+  const fitted = { detector, head, tensors };
   return {
     version,
     method: document.method,
@@ -74,7 +77,11 @@ export function prepareServing(
     calibrationScores,
     contents,
     detector,
-    scorer: prepareScorer({ detector, head, tensors }, kernel, { isDeferred: true }),
+    scorer:
+      images === undefined
+        ? prepareScorer(fitted, kernel, { isDeferred: true })
+        : prepareScorerLater(fitted, kernel),
+    images,
     confirmedAtMs: Date.now(),
   };
 }

@@ -1,9 +1,19 @@
 import { channelKey, MAX_CHANNEL_BYTES } from '../../shared/store/channel-key.ts';
 import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
-import { versionKey } from '../../shared/store/version-keys.ts';
+import { type VersionFile, versionKey } from '../../shared/store/version-keys.ts';
 
 /** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
 export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
+
+/** A file of the version, to be asked for before anybody reads it. */
+export interface FileAhead {
+  readonly file: VersionFile;
+  readonly maxBytes: number;
+  /** What its content, which nobody has verified, leads to. May throw. */
+  readonly follow?: (body: Uint8Array) => readonly FileAhead[];
+}
+
+export const DETECTOR_AHEAD: FileAhead = { file: 'detector.safetensors', maxBytes: MAX_DETECTOR_BYTES };
 
 interface EarlyRequest {
   readonly object: Promise<StoredObject>;
@@ -13,13 +23,14 @@ interface EarlyRequest {
 }
 
 /**
- * A reader that has already asked for what a function reads first: the channel, and then the detector that it seems to
- * name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
+ * A reader that has already asked for what a function reads first: the channel, and then files of the version that it
+ * seems to name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
  * first read of anything else drops what is left, and goes to the store as all later ones do.
  */
 export function readAhead(
   reader: ObjectReader,
   address: { readonly detector: string; readonly channel: string },
+  files: readonly FileAhead[] = [DETECTOR_AHEAD],
 ): ObjectReader {
   const early = new Map<string, EarlyRequest>();
 
@@ -45,7 +56,15 @@ export function readAhead(
   async function begin(): Promise<void> {
     const { body } = await request(channelKey(address), MAX_CHANNEL_BYTES);
     const { version } = JSON.parse(new TextDecoder().decode(body));
-    request(versionKey(address.detector, String(version), 'detector.safetensors'), MAX_DETECTOR_BYTES);
+    requestFiles(String(version), files);
+  }
+
+  function requestFiles(version: string, wanted: readonly FileAhead[]): void {
+    for (const { file, maxBytes, follow } of wanted) {
+      const object = request(versionKey(address.detector, version, file), maxBytes);
+      if (follow === undefined) continue;
+      object.then(({ body }) => requestFiles(version, follow(body))).catch(() => undefined);
+    }
   }
   // Whoever reads the channel hears what is wrong, a name that cannot be one included.
   begin().catch(() => undefined);

@@ -3,12 +3,11 @@ import type { ArtifactFile, MANIFEST_FILE } from '../artifact/manifest.ts';
 import { HimplosError } from '../errors.ts';
 import { requireName } from './keys.ts';
 
+/** The files of a version, and what lists them. */
+export type VersionFile = ArtifactFile | typeof MANIFEST_FILE;
+
 /** Key of a file of a version. Throws `bad-input` for a name or version that cannot be one. */
-export function versionKey(
-  detector: string,
-  version: string,
-  file: ArtifactFile | typeof MANIFEST_FILE,
-): string {
+export function versionKey(detector: string, version: string, file: VersionFile): string {
   return `${versionFolder(detector, version)}${file}`;
 }
 

@@ -37,13 +37,33 @@ it.skipIf(!canRun)(
   },
 );
 
+it.skipIf(!canRun)(
+  'index.js is what the first requests take, and usual JPEGs do not load sharp (needs the packages of x86_64 Linux)',
+  async () => {
+    const { files } = await buildFunction('images');
+    const code = new Map(files.map(({ name, bytes }) => [name, Buffer.from(bytes).toString('latin1')]));
+    // What a file requires, not what it imports dynamically.
+    const first = new Set(['index.js']);
+    for (const name of first) {
+      for (const [, path] of code.get(name)!.matchAll(/require\("\.\/([^"]+)"\)/g)) first.add(path!);
+    }
+    const filesWith = (text: string) =>
+      [...code.keys()].filter((name) => !name.includes('/') && code.get(name)!.includes(text));
+    expect([...first].reduce((total, name) => total + code.get(name)!.length, 0)).toBeLessThanOrEqual(40_000);
+    expect(filesWith('libvips')).toEqual(['sharp.js']);
+    expect(filesWith('onnxruntime_binding.node')).toHaveLength(1);
+    expect([...first]).not.toContain(filesWith('onnxruntime_binding.node')[0]);
+  },
+);
+
 describe.skipIf(!canRun)('the images function as Lambda runs it (needs x86_64 Linux)', () => {
   let s3: FakeS3;
   let unpacked: Awaited<ReturnType<typeof unpack>>;
   let host: LambdaHost;
   let version: string;
   let expected: { score: number; decision: string };
-  let picture: Buffer;
+  let picture: Buffer<ArrayBuffer>;
+  let before: number;
   const temporary = newFolder();
   const environment = () => ({
     ...environmentOf(s3),
@@ -61,8 +81,9 @@ describe.skipIf(!canRun)('the images function as Lambda runs it (needs x86_64 Li
       await runQuietly(['score', '--detector', demo.detector, '--device', 'cpu', demo.test])
     ).split('\n')[0]!;
     expected = JSON.parse(line);
-    picture = readFileSync(join(demo.test, JSON.parse(line).name));
+    picture = Buffer.from(readFileSync(join(demo.test, JSON.parse(line).name)));
     unpacked = await unpack('images');
+    before = s3.log.length;
     host = await start();
   });
   afterAll(async () => {
@@ -88,6 +109,29 @@ describe.skipIf(!canRun)('the images function as Lambda runs it (needs x86_64 Li
     }
     const { payload } = await host.invoke({ images: [picture.toString('base64')] });
     expectIt(payload as ScoreAnswer);
+  });
+
+  it('has asked for the channel and for each file of the version once', () => {
+    const asked = s3.log.slice(before).map((line) => line.split('/').at(-1));
+    expect(asked.sort()).toEqual([
+      'detector.onnx',
+      'detector.safetensors',
+      'manifest.json',
+      'production.json',
+    ]);
+  });
+
+  it('takes a form of files', async () => {
+    const form = new FormData();
+    form.append('a', new Blob([picture]), 'a.png');
+    form.append('b', new Blob([picture]), 'b.png');
+    const sent = new Response(form);
+    const headers = { 'content-type': sent.headers.get('content-type')! };
+    const body = Buffer.from(await sent.arrayBuffer());
+    const answer = await send(host, functionUrlEvent('POST', '/v1/images', body, headers));
+    expect(answer.status).toBe(200);
+    expect(answer.body.results).toHaveLength(2);
+    expectIt(answer.body);
   });
 
   it('still scores features', async () => {

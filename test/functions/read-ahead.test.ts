@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readAhead } from '../../functions/runtime/read-ahead.ts';
+import { DETECTOR_AHEAD, readAhead } from '../../functions/runtime/read-ahead.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { readChannel } from '../../shared/store/channels.ts';
 import type { GetOptions, ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
@@ -44,6 +44,34 @@ it('asks for the channel, then for the detector it names, before anybody reads; 
   await ahead.get(CHANNEL, OPTIONS);
   await ahead.get(DETECTOR, OPTIONS);
   expect(asked).toEqual([CHANNEL, DETECTOR, CHANNEL, DETECTOR]);
+});
+
+it('follows what files of the version lead to, and nothing where they lead nowhere', async () => {
+  const MANIFEST = `birds/versions/${VERSION}/manifest.json`;
+  const MODEL = `birds/versions/${VERSION}/detector.onnx`;
+  const follow = (body: Uint8Array) => [
+    { file: 'detector.onnx' as const, maxBytes: JSON.parse(new TextDecoder().decode(body)).bytes },
+  ];
+  for (const [manifest, more] of [
+    ['{"bytes":7}', [MODEL]],
+    ['{', []],
+  ] as const) {
+    const { reader, asked } = openReader({
+      [CHANNEL]: JSON.stringify({ version: VERSION }),
+      [MANIFEST]: manifest,
+      [MODEL]: 'a model',
+    });
+    const ahead = readAhead(reader, ADDRESS, [
+      { file: 'manifest.json', maxBytes: 100, follow },
+      DETECTOR_AHEAD,
+    ]);
+    await settled();
+    expect(asked).toEqual([CHANNEL, MANIFEST, DETECTOR, ...more]);
+    await ahead.get(CHANNEL, OPTIONS);
+    expect(textOf(await ahead.get(MANIFEST, OPTIONS))).toBe(manifest);
+    expect(textOf(await ahead.get(MODEL, OPTIONS))).toBe('a model');
+    expect(asked.filter((key) => key === MODEL)).toEqual([MODEL]);
+  }
 });
 
 it('takes no name for granted: whatever else the channel holds leads nowhere', async () => {

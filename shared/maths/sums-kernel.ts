@@ -6,6 +6,7 @@ export interface SumsKernel {
   readonly memory: WebAssembly.Memory;
   areFinite(at: number, end: number): number;
   addRows(from: number, rows: number, width: number, to: number): void;
+  startRows(from: number, rows: number, width: number, to: number): void;
   countLeading(at: number, end: number, counts: number): void;
   addGram(packed: number, panels: number, rows: number, out: number): void;
 }

@@ -52,6 +52,19 @@ export function addRows(from: usize, rows: i32, width: i32, to: usize): void {
   }
 }
 
+/** The same from zeros, whatever is at `to`; at least one row. */
+export function startRows(from: usize, rows: i32, width: i32, to: usize): void {
+  const stride = (<usize>width) << 2;
+  const pairs = stride & ~7;
+  // Added to 0, which makes +0 of −0.
+  const zeros = f64x2.splat(0);
+  for (let at: usize = 0; at < pairs; at += 8) {
+    v128.store(to + 2 * at, f64x2.add(zeros, f64x2.promote_low_f32x4(v128.load64_zero(from + at))));
+  }
+  if (pairs < stride) store<f64>(to + 2 * pairs, 0.0 + load<f32>(from + pairs));
+  addRows(from + stride, rows - 1, width, to);
+}
+
 /**
  * Counts the float32 numbers from `at` up to `end` by the leading 22 of their bits: 2^22 counts of 32 bits at `counts`.
  * `end` − `at` is a multiple of 16 bytes.

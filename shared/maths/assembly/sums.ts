@@ -142,3 +142,25 @@ function addPair(out: usize, low: v128, high: v128): void {
   v128.store(out, f64x2.add(v128.load(out), low));
   v128.store(out, f64x2.add(v128.load(out, 16), high), 16);
 }
+
+/**
+ * The products of rows x with four rows w, each summed from its first channel to its last: 4 × 4 float64 numbers a panel at
+ * `out`, row by row. Rows x stand in panels of four: float64 x[4i … 4i + 3, l] at `x` + 32·(i·width + l). Rows w are
+ * float32, close together, and are laid out in the same way at `wide` first.
+ */
+export function multiplyPanels(x: usize, panels: i32, w: usize, wide: usize, width: i32, out: usize): void {
+  const stride = (<usize>width) << 2;
+  for (let at: usize = 0; at < stride; at += 4) {
+    const to = wide + (at << 3);
+    store<f64>(to, load<f32>(w + at));
+    store<f64>(to, load<f32>(w + stride + at), 8);
+    store<f64>(to, load<f32>(w + 2 * stride + at), 16);
+    store<f64>(to, load<f32>(w + 3 * stride + at), 24);
+  }
+  const panelBytes = stride << 3;
+  for (let end = out + ((<usize>panels) << 7); out < end; out += 128) {
+    memory.fill(out, 0, 128);
+    addTile(x, wide, panelBytes, out, 32);
+    x += panelBytes;
+  }
+}

@@ -195,7 +195,7 @@ export class SumTree {
           if (part !== undefined && part !== sum[i]) this.#spareParts.push(part);
       } else if (!owner.sum.some((part, i) => part === sum[i])) this.#spareVectors.push(owner.whole);
     }
-    return { sum, whole: fresh ?? heir?.whole };
+    return { sum, whole: fresh ?? heir?.whole, leaf: undefined };
   }
 
   /**

@@ -146,6 +146,18 @@ describe('sum tree', () => {
     expect(shards[1]!.save()).toEqual(shards[0]!.save());
   });
 
+  it('moves a sum out of a leaf once, however many blocks come after it', () => {
+    const values = blockValues(30);
+    const tree = sumOf([5, 6], values);
+    const { data } = tree.save()['sum.0.5']!;
+    for (let block = 7; block < 30; block++) {
+      tree.leaf.set(values[block]!);
+      tree.endBlock(block);
+      expect(tree.save()['sum.0.5']!.data).toBe(data);
+    }
+    expect(data).toEqual(values[5]);
+  });
+
   it('begins each block with zeros', () => {
     const tree = new SumTree(2, 3);
     for (let block = 0; block < 3; block++) {

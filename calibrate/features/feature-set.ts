@@ -26,7 +26,8 @@ export interface FeatureSet {
 /** Rows per class, or null where some row has no label. */
 export function countPerClass({ labels }: Pick<FeatureSet, 'labels'>, classes: number): number[] | null {
   const counts = new Array<number>(classes).fill(0);
-  for (const label of labels) {
+  for (let row = 0; row < labels.length; row++) {
+    const label = labels[row]!;
     if (label < 0) return null;
     counts[label]!++;
   }

@@ -131,6 +131,8 @@ async function mergeSet(
   let skipped = 0;
   let row = 0;
   const allNames: string[] = [];
+  // One for all rows: views of 1.6 million, and collecting them, took 0.5 s.
+  const content = new Uint8Array(32);
   for (const part of parts) {
     const own = await readTensor(part, `${key}.labels`, 'I32');
     const rows = own.data.length;
@@ -141,7 +143,7 @@ async function mergeSet(
       const label = own.data[i]!;
       if (label < -1 || label >= classes)
         throw wrongTensor(part, `${key}.labels`, `classes below ${classes}`);
-      const content = digests.data.subarray(32 * i, 32 * (i + 1));
+      for (let byte = 0; byte < 32; byte++) content[byte] = digests.data[32 * i + byte]!;
       digest.add(content, label);
       // Messages name the later one of two roles, which training rows never are.
       overlap.add(role, content, isTrain ? '' : (names?.[i] ?? `row ${places!.data[i]}`));

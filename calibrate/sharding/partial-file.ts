@@ -119,9 +119,9 @@ export async function readPartial(
   const body = buffer.bytes.subarray(0, bytes);
   const content = new ContentCheck(where, partial);
   let length = 0;
-  for await (const chunk of (await store.open(key, { signal, reusesChunks: true })).chunks) {
+  for await (const chunk of (await store.open(key, { signal, reusesChunks: true, memory: body })).chunks) {
     content.add(chunk);
-    body.set(chunk, length);
+    if (chunk.buffer !== body.buffer) body.set(chunk, length);
     length += chunk.length;
   }
   content.finish();

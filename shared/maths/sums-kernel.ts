@@ -6,8 +6,10 @@ export interface SumsKernel {
   readonly memory: WebAssembly.Memory;
   areFinite(at: number, end: number): number;
   addRows(from: number, rows: number, width: number, to: number): void;
+  startRows(from: number, rows: number, width: number, to: number): void;
   countLeading(at: number, end: number, counts: number): void;
   addGram(packed: number, panels: number, rows: number, out: number): void;
+  multiplyPanels(x: number, panels: number, w: number, wide: number, width: number, out: number): void;
 }
 
 /** Where callers may begin to lay out the memory. */

@@ -83,7 +83,7 @@ class ClassSumReducer implements Reducer<ClassSums> {
   readonly #classes: number;
   readonly #width: number;
   readonly #counts: Float64Array;
-  /** Sums of the block being read: the leaf of the tree. */
+  /** Sums of the block being read, and of the one before: the leaves of the tree. */
   readonly #block: RowSums;
   readonly #tree: SumTree;
   /** The class that each row of a batch counts for, or SKIP. */
@@ -119,6 +119,7 @@ class ClassSumReducer implements Reducer<ClassSums> {
 
   endBlock(index: number): void {
     this.#tree.endBlock(index);
+    this.#block.begin(this.#tree.leafIndex);
   }
 
   merge(saved: Tensors): void {

@@ -70,13 +70,13 @@ export const BATCH_ROWS = 128;
 
 /**
  * Rows per block for a source of `totalRows` and a head of `classes`: a power of two from 128, for about 64 blocks of at
- * most 16384 rows, but never fewer than four rows a class, so that closing a block of class sums costs little beside
+ * most 16384 rows, but never fewer than eight rows a class, so that closing a block of class sums costs little beside
  * filling it. Depends on nothing else, so every shard count cuts the same blocks. Larger blocks consist of smaller ones.
  * @param classes C; 0 where rows are only dealt out, and no statistics taken of them
  */
 export function blockRows(totalRows: number, classes: number): number {
   let rows = BATCH_ROWS;
-  while (rows < 4 * classes || (rows < 16384 && rows * 64 < totalRows)) rows *= 2;
+  while (rows < 8 * classes || (rows < 16384 && rows * 64 < totalRows)) rows *= 2;
   return rows;
 }
 

@@ -16,10 +16,10 @@ export class FloatHistogram {
 
   /** @param kernel counts; null for plain TypeScript, which gives the same */
   constructor(kernel: SumsKernel | null = openSumsKernel(STAGE_START + 4 * STAGE_VALUES) ?? null) {
-    if (kernel === null) this.#counts = new Uint32Array(2 ** BUCKET_BITS);
+    if (kernel === null) this.#counts = new Uint32Array(BUCKETS);
     else {
       const { buffer } = kernel.memory;
-      this.#counts = new Uint32Array(buffer, KERNEL_START, 2 ** BUCKET_BITS);
+      this.#counts = new Uint32Array(buffer, KERNEL_START, BUCKETS);
       this.#stage = { kernel, values: new Float32Array(buffer, STAGE_START, STAGE_VALUES) };
     }
   }
@@ -49,7 +49,7 @@ export class FloatHistogram {
 
   /** Adds counts of values to buckets, as {@link entries} listed them. */
   addCounts(buckets: Int32Array, counts: Float64Array): void {
-    this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
+    this.#carried ??= new Float64Array(BUCKETS);
     const all = this.#carried;
     let total = 0;
     for (let i = 0; i < buckets.length; i++) {
@@ -65,28 +65,35 @@ export class FloatHistogram {
     // Until something is carried, which needs another 32 MiB, the counts are all there is.
     if (this.#carried !== undefined && this.#sinceCarry > 0) this.#carry();
     const all = this.#carried ?? this.#counts;
+    // Four million counts, most of them 0: eight are looked at together, and once (two loops over each took 20 ms, not 10).
+    const octets: number[] = [];
     let filled = 0;
-    for (let leading = 0; leading < all.length; leading++) if (all[leading] !== 0) filled++;
+    for (let at = 0; at < all.length; at += 8) {
+      const low = all[at]! + all[at + 1]! + all[at + 2]! + all[at + 3]!;
+      const high = all[at + 4]! + all[at + 5]! + all[at + 6]! + all[at + 7]!;
+      if (low + high === 0) continue;
+      octets.push(at);
+      for (let i = 0; i < 8; i++) if (all[at + i] !== 0) filled++;
+    }
     const buckets = new Int32Array(filled);
     const counts = new Float64Array(filled);
-    let at = 0;
-    // Negative values first, the largest of them last. Loops of their own: calling `leadingOf` four million times took
-    // 200 ms.
-    for (let leading = all.length - 1; leading >= FIRST_NEGATIVE; leading--) {
-      if (all[leading] === 0) continue;
-      buckets[at] = all.length - 1 - leading;
-      counts[at++] = all[leading]!;
+    let taken = 0;
+    const take = (leading: number) => {
+      if (all[leading] === 0) return;
+      buckets[taken] = bucketOf(leading);
+      counts[taken++] = all[leading]!;
+    };
+    // Negative values first, the largest of them last.
+    for (const at of octets.filter((first) => first >= FIRST_NEGATIVE).reverse()) {
+      for (let i = 7; i >= 0; i--) take(at + i);
     }
-    for (let leading = 0; leading < FIRST_NEGATIVE; leading++) {
-      if (all[leading] === 0) continue;
-      buckets[at] = FIRST_NEGATIVE + leading;
-      counts[at++] = all[leading]!;
-    }
+    for (const at of octets.filter((first) => first < FIRST_NEGATIVE))
+      for (let i = 0; i < 8; i++) take(at + i);
     return { buckets, counts };
   }
 
   #carry(): void {
-    this.#carried ??= new Float64Array(2 ** BUCKET_BITS);
+    this.#carried ??= new Float64Array(BUCKETS);
     for (let i = 0; i < this.#counts.length; i++) this.#carried[i]! += this.#counts[i]!;
     this.#counts.fill(0);
     this.#sinceCarry = 0;
@@ -99,11 +106,13 @@ interface Stage {
 }
 
 /** Buckets are numbered 0 … 2^22 − 1. */
-export const BUCKET_BITS = 22;
+const BUCKET_BITS = 22;
+/** Raised anew for each of 85,000 buckets, it took 3 ms of the 5 of a merge. */
+export const BUCKETS = 2 ** BUCKET_BITS;
 
 /** Values that the kernel counts in one go: 32 KiB stay near the core. */
 const STAGE_VALUES = 2 ** 13;
-const STAGE_START = KERNEL_START + 4 * 2 ** BUCKET_BITS;
+const STAGE_START = KERNEL_START + 4 * BUCKETS;
 
 /**
  * The middle of a bucket. Values too small for a full mantissa (below 1.2e-38) all count as 0, which is what
@@ -127,5 +136,10 @@ const scratchBits = new Int32Array(scratchFloat.buffer);
 
 /** The leading bits of the values in a bucket: negative numbers have all bits flipped in the order, others the sign. */
 function leadingOf(bucket: number): number {
-  return bucket < FIRST_NEGATIVE ? 2 ** BUCKET_BITS - 1 - bucket : bucket - FIRST_NEGATIVE;
+  return bucket < FIRST_NEGATIVE ? BUCKETS - 1 - bucket : bucket - FIRST_NEGATIVE;
+}
+
+/** The other way round. */
+function bucketOf(leading: number): number {
+  return leading < FIRST_NEGATIVE ? FIRST_NEGATIVE + leading : BUCKETS - 1 - leading;
 }

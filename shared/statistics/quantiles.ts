@@ -2,7 +2,7 @@ import { HimplosError } from '../errors.ts';
 import { interpolateQuantile } from '../maths/quantile.ts';
 import { f32, f64, type Tensors } from '../tensor.ts';
 import type { Batch, Reducer, ReducerContext, Statistic } from './contract.ts';
-import { BUCKET_BITS, bucketMiddle, FloatHistogram } from './float-histogram.ts';
+import { BUCKETS, bucketMiddle, FloatHistogram } from './float-histogram.ts';
 
 /** Quantiles of a population. */
 export interface Quantiles {
@@ -99,8 +99,7 @@ class HistogramQuantiles implements Reducer<Quantiles> {
     for (let i = 0; i < buckets.data.length; i++) {
       const bucket = buckets.data[i]!;
       const count = counts.data[i]!;
-      if (bucket < 0 || bucket >= 2 ** BUCKET_BITS || !Number.isSafeInteger(count) || count < 1)
-        throw foreignState();
+      if (bucket < 0 || bucket >= BUCKETS || !Number.isSafeInteger(count) || count < 1) throw foreignState();
     }
     this.#histogram.addCounts(buckets.data, counts.data);
   }

@@ -76,20 +76,39 @@ async function* chunksOf(
   {
     signal,
     reusesChunks = false,
-    chunkBytes = reusesChunks ? REUSED_CHUNK_BYTES : CHUNK_BYTES,
+    memory,
+    chunkBytes = reusesChunks || memory !== undefined ? REUSED_CHUNK_BYTES : CHUNK_BYTES,
   }: ChunkOptions,
 ): AsyncGenerator<Uint8Array> {
-  const reused = reusesChunks ? new Uint8Array(Math.min(chunkBytes, size)) : undefined;
+  const lent = memory !== undefined && memory.length >= size ? memory : undefined;
+  // Two, so that one can be read into while the other is used.
+  const reused: Uint8Array[] = [];
+  const makeRoom = (at: number, length: number): Uint8Array => {
+    if (lent !== undefined) return lent.subarray(at, at + length);
+    if (!reusesChunks) return new Uint8Array(length);
+    const turn = (at / chunkBytes) % 2;
+    reused[turn] ??= new Uint8Array(Math.min(chunkBytes, size));
+    return reused[turn].subarray(0, length);
+  };
+  const read = async (at: number): Promise<Uint8Array> => {
+    const bytes = makeRoom(at, Math.min(chunkBytes, size - at));
+    await fill(bytes, file, path, at, signal);
+    return bytes;
+  };
+  let ahead: Promise<Uint8Array> | undefined;
   try {
     for (let at = 0; at < size; at += chunkBytes) {
-      const end = Math.min(at + chunkBytes, size);
-      const bytes = reused?.subarray(0, end - at) ?? new Uint8Array(end - at);
-      await fill(bytes, file, path, at, signal);
+      const bytes = await (ahead ?? read(at));
+      const next = at + chunkBytes;
+      const isAhead = reusesChunks || lent !== undefined; // what is in memory already
+      ahead = isAhead && next < size ? read(next) : undefined;
+      ahead?.catch(() => {}); // thrown where it is waited for, if anybody gets there
       yield bytes;
     }
   } catch (error) {
     throw storageError(error, `reading ${path}`);
   } finally {
+    await ahead?.catch(() => {});
     await file.close();
   }
 }

@@ -68,6 +68,11 @@ export interface OpenOptions extends CallOptions {
    * for the chunks of 100 files of 17 MB took some 2 s, mostly of garbage collection.
    */
   readonly reusesChunks?: boolean;
+  /**
+   * Memory in which every chunk may lie at its place, if all of them fit: where the reader can, they do, and are
+   * not copied.
+   */
+  readonly memory?: Uint8Array;
 }
 
 export type OnPart = (body: Uint8Array, arrived: number) => void;

@@ -52,6 +52,19 @@ export function addRows(from: usize, rows: i32, width: i32, to: usize): void {
   }
 }
 
+/** The same from zeros, whatever is at `to`; at least one row. */
+export function startRows(from: usize, rows: i32, width: i32, to: usize): void {
+  const stride = (<usize>width) << 2;
+  const pairs = stride & ~7;
+  // Added to 0, which makes +0 of −0.
+  const zeros = f64x2.splat(0);
+  for (let at: usize = 0; at < pairs; at += 8) {
+    v128.store(to + 2 * at, f64x2.add(zeros, f64x2.promote_low_f32x4(v128.load64_zero(from + at))));
+  }
+  if (pairs < stride) store<f64>(to + 2 * pairs, 0.0 + load<f32>(from + pairs));
+  addRows(from + stride, rows - 1, width, to);
+}
+
 /**
  * Counts the float32 numbers from `at` up to `end` by the leading 22 of their bits: 2^22 counts of 32 bits at `counts`.
  * `end` − `at` is a multiple of 16 bytes.
@@ -128,4 +141,26 @@ function addTile(a: usize, b: usize, panelBytes: usize, out: usize, outStride: u
 function addPair(out: usize, low: v128, high: v128): void {
   v128.store(out, f64x2.add(v128.load(out), low));
   v128.store(out, f64x2.add(v128.load(out, 16), high), 16);
+}
+
+/**
+ * The products of rows x with four rows w, each summed from its first channel to its last: 4 × 4 float64 numbers a panel at
+ * `out`, row by row. Rows x stand in panels of four: float64 x[4i … 4i + 3, l] at `x` + 32·(i·width + l). Rows w are
+ * float32, close together, and are laid out in the same way at `wide` first.
+ */
+export function multiplyPanels(x: usize, panels: i32, w: usize, wide: usize, width: i32, out: usize): void {
+  const stride = (<usize>width) << 2;
+  for (let at: usize = 0; at < stride; at += 4) {
+    const to = wide + (at << 3);
+    store<f64>(to, load<f32>(w + at));
+    store<f64>(to, load<f32>(w + stride + at), 8);
+    store<f64>(to, load<f32>(w + 2 * stride + at), 16);
+    store<f64>(to, load<f32>(w + 3 * stride + at), 24);
+  }
+  const panelBytes = stride << 3;
+  for (let end = out + ((<usize>panels) << 7); out < end; out += 128) {
+    memory.fill(out, 0, 128);
+    addTile(x, wide, panelBytes, out, 32);
+    x += panelBytes;
+  }
 }

@@ -1,3 +1,4 @@
+import { selectInPlace } from '../../maths/select.ts';
 import type { Head, Param } from '../contract.ts';
 import { parseNumber } from '../params.ts';
 
@@ -10,10 +11,13 @@ export function packMasks({ classes, width, weight }: Head, percent: number): Ui
   const kept = countKept(width, percent);
   const rowBytes = maskBytes(width);
   const packed = new Uint8Array(classes * rowBytes);
+  const reordered = new Float64Array(width);
   for (let c = 0; c < classes; c++) {
     const weights = weight.subarray(c * width, (c + 1) * width);
-    const least = weights.slice().sort()[width - kept]!;
-    let ties = kept - weights.reduce((above, w) => above + (w > least ? 1 : 0), 0);
+    reordered.set(weights);
+    const least = selectInPlace(reordered, width, width - kept);
+    let ties = kept;
+    for (let l = 0; l < width; l++) if (weights[l]! > least) ties--;
     for (let l = 0; l < width; l++) {
       const isKept = weights[l]! > least || (weights[l] === least && ties-- > 0);
       if (isKept) packed[c * rowBytes + (l >> 3)]! |= 1 << (l & 7);

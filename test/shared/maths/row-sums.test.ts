@@ -10,7 +10,7 @@ function addAll(sums: RowSums, features: Float32Array, groups: Int32Array): Floa
   const rows = groups.length >> 1;
   sums.add(features, rows, groups);
   sums.add(features.subarray(rows * width), groups.length - rows, groups.subarray(rows));
-  return sums.sums;
+  return sums.sums[0];
 }
 
 describe.each([
@@ -32,6 +32,22 @@ describe.each([
       expect(addAll(create(5, width)!, features, groups), kind).toEqual(expected);
   });
 });
+
+it.each(Object.entries(KINDS))(
+  'sums of rows (%s) begin anew in either place, group by group',
+  (_, create) => {
+    const sums = create(3, 3)!;
+    const rows = Float32Array.of(1, 2, -0, 10, 20, 30);
+    sums.add(rows, 2, Int32Array.of(0, 2));
+    sums.begin(1);
+    sums.add(rows, 2, Int32Array.of(1, 1));
+    expect([...sums.sums[0]]).toEqual([1, 2, 0, 0, 0, 0, 10, 20, 30]);
+    expect([...sums.sums[1]]).toEqual([0, 0, 0, 11, 22, 30, 0, 0, 0]);
+    sums.begin(0);
+    sums.add(rows.subarray(3), 1, Int32Array.of(0));
+    expect([...sums.sums[0].subarray(0, 3)]).toEqual([10, 20, 30]);
+  },
+);
 
 it('sums of rows use the kernel here, and do without it when memory is refused', () => {
   expect(kernelRowSums(3, 8)).toBeDefined();

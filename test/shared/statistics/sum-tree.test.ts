@@ -120,6 +120,44 @@ describe('sum tree', () => {
     }
   });
 
+  it.each([1, 2])('adds up the same in %i leaves of the caller, who empties them', (count) => {
+    const blocks = 23;
+    const own = new SumTree(3 * LENGTH, blocks, 3);
+    const leaves = Array.from({ length: count }, () => new Float64Array(3 * LENGTH).fill(Number.NaN));
+    const lent = new SumTree(3 * LENGTH, blocks, 3, leaves);
+    const shards = [own, lent].map(() => new SumTree(3 * LENGTH, blocks, 3));
+    // From the middle on, so that leaves are kept for long; the first parts of all blocks, and some others.
+    const order = [...shuffledIndices(5, 1).map((i) => i + 9), 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    for (let block = 14; block < blocks; block++) order.push(block);
+    for (const block of order) {
+      const values = blockValues(block + 1)[block]!;
+      for (const part of new Set([0, block % 3])) {
+        for (const tree of [own, lent]) {
+          tree.mark(part);
+          tree.leaf.set(values, part * LENGTH);
+        }
+      }
+      expect(lent.leaf).toBe(leaves[lent.leafIndex]);
+      for (const tree of [own, lent]) tree.endBlock(block);
+      if (block === 13) for (const [i, tree] of [own, lent].entries()) shards[i]!.merge(tree.save());
+      expect(lent.save()).toEqual(own.save());
+    }
+    expect(lent.total()).toEqual(own.total());
+    expect(shards[1]!.save()).toEqual(shards[0]!.save());
+  });
+
+  it('moves a sum out of a leaf once, however many blocks come after it', () => {
+    const values = blockValues(30);
+    const tree = sumOf([5, 6], values);
+    const { data } = tree.save()['sum.0.5']!;
+    for (let block = 7; block < 30; block++) {
+      tree.leaf.set(values[block]!);
+      tree.endBlock(block);
+      expect(tree.save()['sum.0.5']!.data).toBe(data);
+    }
+    expect(data).toEqual(values[5]);
+  });
+
   it('begins each block with zeros', () => {
     const tree = new SumTree(2, 3);
     for (let block = 0; block < 3; block++) {

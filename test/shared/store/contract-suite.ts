@@ -92,11 +92,20 @@ export function describeObjectStore(
       for await (const chunk of body.open()) expected.update(chunk);
       const digest = expected.digest('hex');
       for (const reusesChunks of [false, true]) {
-        const stream = await store.open('big', { reusesChunks });
-        expect(stream.bytes).toBe(6_000_000);
-        const hash = createHash('sha256');
-        for await (const chunk of stream.chunks) hash.update(chunk);
-        expect(hash.digest('hex')).toBe(digest);
+        // None, just enough, and too little to be of use.
+        for (const lent of [undefined, 6_000_001, 5_999_999]) {
+          const memory = lent === undefined ? undefined : new Uint8Array(lent);
+          const stream = await store.open('big', { reusesChunks, ...(memory !== undefined && { memory }) });
+          expect(stream.bytes).toBe(6_000_000);
+          const hash = createHash('sha256');
+          let length = 0;
+          for await (const chunk of stream.chunks) {
+            if (chunk.buffer === memory?.buffer) expect(chunk.byteOffset).toBe(length);
+            hash.update(chunk);
+            length += chunk.length;
+          }
+          expect(hash.digest('hex')).toBe(digest);
+        }
       }
     });
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fingerprintHead } from '../../shared/artifact/detector.ts';
+import { HimplosError } from '../../shared/errors.ts';
 import type { Detector } from '../../shared/methods/contract.ts';
 import type { Reducer, Statistic } from '../../shared/statistics/contract.ts';
 import type { ObjectStore } from '../../shared/store/object-store.ts';
@@ -11,10 +12,11 @@ import type { CalibrationData } from '../calibration/gather-inputs.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
 import type { SampleRange } from '../sources/contract.ts';
 import { toolVersion } from '../tool-version.ts';
-import { readPartialHeader } from './partial-file.ts';
+import type { PartialIdentity } from './partial-document.ts';
+import { type ReadBuffer, readPartialHeader } from './partial-file.ts';
 import { findObject, shardIdentity, shardKey } from './partial-keys.ts';
 import { digestOf, type Stamp } from './plan.ts';
-import { mergeStates, reduceCalibration, writeShardPass } from './reduce-shard.ts';
+import { readStates, reduceCalibration, writeShardPass } from './reduce-shard.ts';
 import { type PassStates, ReplayedFit } from './replayed-fit.ts';
 import { MAX_SHARDS } from './shard-index.ts';
 import { partOfShard } from './shard-range.ts';
@@ -74,10 +76,9 @@ async function sumUp(
     const shard = { index, count: stamp.shards };
     const key = shardKey(pass, shard);
     const identity = { ...shardIdentity(pass, index, stamp), rowsDigest: train.digest };
-    const object = await findObject(store, key, signal);
-    if (object !== undefined) {
-      const partial = await readPartialHeader(store, object, identity, signal);
-      await mergeStates(store, partial, ofTrain, reducers, buffer, signal);
+    const kept = await readKept(store, key, identity, ofTrain, buffer, signal);
+    if (kept !== undefined) {
+      for (const [name, state] of kept) reducers.get(name)!.merge(state);
       continue;
     }
     const { blocks, samples } = partOfShard(train.samples, head.classes, shard);
@@ -91,6 +92,31 @@ async function sumUp(
     for (const [key, reducer] of reduced) reducers.set(key, reducer);
   }
   return new Map([...reducers].map(([key, reducer]) => [key, reducer.save()]));
+}
+
+/**
+ * What an earlier run has kept of a part; undefined where that is not there, or not as it was written, or was removed by
+ * a run of the same calibration that is done: then the part is summed up anew.
+ */
+async function readKept(
+  store: ObjectStore,
+  key: string,
+  identity: PartialIdentity,
+  statistics: readonly Statistic<unknown>[],
+  buffer: ReadBuffer,
+  signal: AbortSignal,
+): Promise<PassStates | undefined> {
+  try {
+    const object = await findObject(store, key, signal);
+    if (object === undefined) return undefined;
+    const partial = await readPartialHeader(store, object, identity, signal);
+    return await readStates(store, partial, statistics, buffer, signal);
+  } catch (error) {
+    const isUseless =
+      error instanceof HimplosError && (error.code === 'bad-input' || error.code === 'not-found');
+    if (isUseless) return undefined;
+    throw error;
+  }
 }
 
 /** The rows of a set that come from a range of its samples. */

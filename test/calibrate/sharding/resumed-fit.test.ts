@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fitFromSets } from '../../../calibrate/calibration/calibrate-detector.ts';
 import type { CalibrationData } from '../../../calibrate/calibration/gather-inputs.ts';
@@ -84,6 +85,36 @@ describe('a fit that keeps what it has summed up', () => {
     expect(again.read.rows).toBeLessThanOrEqual(passes * ROWS - killed.read.rows + ROWS / 5 + 128);
     expect(again.read.rows).toBeGreaterThanOrEqual(passes * ROWS - killed.read.rows);
     expect(fitted).toEqual(await fitFromSets(detector, data, options));
+  });
+
+  it('sums up a part anew that is not as it was written, or not there any more', async () => {
+    const himplos = findDetector('himplos');
+    const data = dataOf(makeSet(ROWS).set);
+    const expected = await fitFromSets(himplos, data, options);
+    const damages = [
+      (file: string) => writeFileSync(file, ''),
+      (file: string) => writeFileSync(file, readFileSync(file).subarray(0, -1)),
+      (file: string) =>
+        writeFileSync(file, Buffer.concat([readFileSync(file).subarray(0, -1), Buffer.of(77)])),
+      (file: string) => writeFileSync(file, readFileSync(file).fill(7, 20, 30)),
+      (file: string) => rmSync(file),
+    ];
+    for (const damage of damages) {
+      const folder = newFolder();
+      const killed = makeSet(ROWS);
+      killed.read.limit = 1800;
+      await expect(fitInParts(folder, partsOf(5))(himplos, dataOf(killed.set), options)).rejects.toThrow(
+        'killed',
+      );
+      const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+        entry.isFile(),
+      );
+      expect(files.length).toBeGreaterThan(1);
+      damage(join(files[0]!.parentPath, files[0]!.name));
+      const again = makeSet(ROWS);
+      expect(await fitInParts(folder, partsOf(5))(himplos, dataOf(again.set), options)).toEqual(expected);
+      expect(again.read.rows).toBeLessThan(ROWS);
+    }
   });
 
   it('uses nothing that is of other data, another method or other gaps', async () => {

@@ -1,4 +1,5 @@
 import type { JpegDecoder } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
+import { HimplosError } from '../../shared/errors.ts';
 import type { DecodedImage } from './decode.ts';
 
 /** What the frame header of a JPEG says (ITU-T T.81, B.2.2). */
@@ -67,10 +68,27 @@ export async function decodeJpeg(bytes: Uint8Array, header: JpegHeader): Promise
 let decoder: Promise<JpegDecoder> | undefined;
 let complaints = 0;
 
-/** The decoder, which a new process takes 20 ms to load: begun before there is an image to decode, it is there then. */
-export function openJpegDecoder(): Promise<JpegDecoder> {
+/**
+ * The decoder, which a new process takes 20 ms to load: begun before there is an image to decode, it is there then. Throws
+ * `unavailable` when it cannot be loaded.
+ */
+export async function openJpegDecoder(): Promise<JpegDecoder> {
   decoder ??= loadDecoder();
-  return decoder;
+  try {
+    return await decoder;
+  } catch (cause) {
+    decoder = undefined;
+    throw notInstalled('@cornerstonejs/codec-libjpeg-turbo-8bit', cause);
+  }
+}
+
+/** What to say of a decoder that cannot be loaded. */
+export function notInstalled(name: string, cause: unknown): HimplosError {
+  const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+  return new HimplosError('unavailable', `images cannot be decoded, ${name} cannot be loaded: ${reason}`, {
+    hint: 'install the packages for this system: npm install',
+    cause,
+  });
 }
 
 async function loadDecoder(): Promise<JpegDecoder> {

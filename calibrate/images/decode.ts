@@ -1,6 +1,6 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
-import { decodeJpeg, readJpegHeader } from './decode-jpeg.ts';
+import { decodeJpeg, notInstalled, readJpegHeader } from './decode-jpeg.ts';
 import { type ImageFormat, recognizeFormat } from './image-format.ts';
 
 /** A decoded image. */
@@ -33,7 +33,8 @@ export const defaultImageLimits: ImageLimits = { bytes: 64 * 2 ** 20, pixels: 64
  * with Pillow on 60 damaged copies each of seven files; 'truncated' lets cut-off TIFFs pass, 'warning' refuses
  * images that every other tool reads, among them some of ImageNet's.)
  *
- * Throws `bad-input`, `unsupported` or `too-large`, saying what is wrong; the caller knows the image's name.
+ * Throws `bad-input`, `unsupported` or `too-large`, saying what is wrong; the caller knows the image's name. Throws
+ * `unavailable` when a decoder is not installed, which is no fault of the image.
  */
 export async function decodeImage(
   bytes: Uint8Array,
@@ -62,8 +63,7 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
     const decoded = await decodeJpeg(bytes, header);
     if (decoded !== undefined) return decoded;
   }
-  sharpModule ??= openSharp();
-  const sharp = await sharpModule;
+  const sharp = await openSharp();
   switch (await findLayout(sharp, bytes, format, options)) {
     case 'cmyk': {
       const raw = await read(sharp(bytes, options).pipelineColourspace('cmyk').toColourspace('cmyk'), 4);
@@ -82,8 +82,21 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
 type SharpModule = typeof import('sharp').default;
 let sharpModule: Promise<SharpModule> | undefined;
 
-/** Its JavaScript and its library take 50 ms to load in a new process: only for images that `decodeJpeg` does not do. */
-async function openSharp(): Promise<SharpModule> {
+/**
+ * The general decoder. Its JavaScript and its library take 50 ms to load in a new process: only for images that
+ * `decodeJpeg` does not do. Throws `unavailable` when it cannot be loaded.
+ */
+export async function openSharp(): Promise<SharpModule> {
+  sharpModule ??= loadSharp();
+  try {
+    return await sharpModule;
+  } catch (cause) {
+    sharpModule = undefined;
+    throw notInstalled('sharp', cause);
+  }
+}
+
+async function loadSharp(): Promise<SharpModule> {
   const { default: sharp } = await import('sharp');
   // One image is one unit of work: several decode side by side, so that splitting one over threads or keeping
   // its tiles for later only costs.

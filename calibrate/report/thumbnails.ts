@@ -1,10 +1,9 @@
-import sharp from 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
 import type { Scores } from '../../shared/methods/contract.ts';
 import { throwIfAborted } from '../../shared/store/file-errors.ts';
 import type { CalibrationData, InputOptions } from '../calibration/gather-inputs.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
-import { decodeImage, defaultImageLimits } from '../images/decode.ts';
+import { decodeImage, defaultImageLimits, openSharp } from '../images/decode.ts';
 import type { Io } from '../io.ts';
 import { parseNamedSources } from '../options.ts';
 import { openSources } from '../sources/open-source.ts';
@@ -72,6 +71,7 @@ async function drawPictures(
 
 async function drawPicture(bytes: Uint8Array): Promise<string> {
   const { pixels, width, height } = await decodeImage(bytes, defaultImageLimits);
+  const sharp = await openSharp();
   const picture = await sharp(pixels, { raw: { width, height, channels: 3 } })
     .resize(SIDE, SIDE, { fit: 'inside', kernel: Math.max(width, height) < SIDE ? 'nearest' : 'lanczos3' })
     .webp({ quality: 80 })

@@ -1,8 +1,8 @@
-import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { DetectorSource } from '../../functions/http/service.ts';
 import { openImageModel } from '../../functions/images/image-model.ts';
 import { imageLoader } from '../../functions/images/load-image-model.ts';
+import { MAX_MODEL_BYTES, MODEL_FOLDER } from '../../functions/images/model-folder.ts';
 import { DetectorCache } from '../../functions/runtime/detector-cache.ts';
 import { prepareServing } from '../../functions/runtime/load-serving.ts';
 import { loadArtifactFile, loadDetector } from '../../shared/artifact/load-detector.ts';
@@ -22,8 +22,6 @@ export interface ServedDetector {
 const LOAD_TIMEOUT_MS = 120_000;
 const REFRESH_MS = 60_000;
 const MAX_STALE_MS = 24 * 3_600_000;
-/** 2 GiB, the most that protobuf allows. */
-const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
  * Opens a folder's detector, or what a store's channel points to (followed while the server runs). The first version
@@ -65,7 +63,7 @@ async function openChannel(options: ServeOptions, io: Io): Promise<ServedDetecto
     refreshMs: REFRESH_MS,
     maxStaleMs: MAX_STALE_MS,
     loadTimeoutMs: LOAD_TIMEOUT_MS,
-    loadImages: imageLoader(join(tmpdir(), 'himplos-models'), options.threads),
+    loadImages: imageLoader(MODEL_FOLDER, options.threads),
   });
   source.onRefreshFailure = (error) => {
     io.stderr.write(

@@ -20,11 +20,13 @@ import { MAX_MODEL_BYTES, modelPath } from './model-folder.ts';
 export function imageLoader(folder: string, threads?: number): LoadImages {
   return async (store, detector, { document }, contents, signal) => {
     const { version, manifestSha256 } = document;
-    libraries ??= loadLibraries();
-    libraries.catch(() => undefined);
     const reader = openVersion(store, detector, version, { signal });
     const manifest = await loadManifest(reader, { version, manifestSha256 });
     if (manifest.files.every(({ name }) => name !== 'detector.onnx')) return undefined;
+    libraries ??= loadLibraries();
+    libraries.catch(() => {
+      libraries = undefined;
+    });
     const entry = manifestEntry(manifest, 'detector.onnx');
     const path = modelPath(folder, entry.sha256);
     const cached = await readCached(path, entry);
@@ -110,13 +112,16 @@ async function readCached(path: string, entry: ManifestEntry): Promise<Uint8Arra
   }
 }
 
+let attempts = 0;
+
 /** Seen whole or not at all. A full disk costs the cache, not the request. */
 async function writeCached(
   folder: string,
   path: string,
   model: Uint8Array | Promise<Uint8Array>,
 ): Promise<void> {
-  const staging = `${path}.${process.pid}.part`;
+  // Another attempt may begin while this one is still writing.
+  const staging = `${path}.${process.pid}-${attempts++}.part`;
   try {
     await mkdir(folder, { recursive: true });
     const file = await open(staging, 'w');

@@ -69,6 +69,9 @@ export function prepareServing(
   const { document, head, tensors, calibrationScores } = contents;
   const detector = findDetector(document.method);
   const fitted = { detector, head, tensors };
+  // As `withGraphScores` has it: for these alone, images never need the scorer.
+  const isScoredByGraph =
+    images !== undefined && detector.maskedHead !== undefined && detector.refusedClasses === undefined;
   return {
     version,
     method: document.method,
@@ -77,10 +80,9 @@ export function prepareServing(
     calibrationScores,
     contents,
     detector,
-    scorer:
-      images === undefined
-        ? prepareScorer(fitted, kernel, { isDeferred: true })
-        : prepareScorerLater(fitted, kernel),
+    scorer: isScoredByGraph
+      ? prepareScorerLater(fitted, kernel)
+      : prepareScorer(fitted, kernel, { isDeferred: true }),
     images,
     confirmedAtMs: Date.now(),
   };

@@ -1,7 +1,7 @@
 /**
  * `Headers`, `Request` and `Response` as far as this application and Hono need them: bodies are whole, texts or bytes.
  * The platform's own take 20 ms to load at their first use, 47 to 105 on a busy machine (Node's fetch, streams and all
- * that belongs to them). The bundle of functions/embeddings puts these in their place (build/functions.ts); a test
+ * that belongs to them). The bundles of functions that answer callers put these in their place (build/functions.ts); a test
  * holds them against the platform's.
  */
 export class Headers {

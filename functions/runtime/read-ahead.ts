@@ -1,3 +1,4 @@
+import { HimplosError } from '../../shared/errors.ts';
 import { channelKey, MAX_CHANNEL_BYTES } from '../../shared/store/channel-key.ts';
 import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
 import { type VersionFile, versionKey } from '../../shared/store/version-keys.ts';
@@ -24,8 +25,8 @@ interface EarlyRequest {
 
 /**
  * A reader that has already asked for what a function reads first: the channel, and then files of the version that it
- * seems to name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once; the
- * first read of anything else drops what is left, and goes to the store as all later ones do.
+ * seems to name. Nothing is trusted here, only fetched: whoever reads an object decides about it. Each is handed out once;
+ * the first read of anything else, or one that is aborted, drops what is left, and all later ones go to the store.
  */
 export function readAhead(
   reader: ObjectReader,
@@ -69,22 +70,36 @@ export function readAhead(
   // Whoever reads the channel hears what is wrong, a name that cannot be one included.
   begin().catch(() => undefined);
 
+  /** Whoever gives up, or goes another way, wants nothing of the rest. */
+  function drop(): void {
+    for (const { abort } of early.values()) abort.abort();
+    early.clear();
+  }
+
   return {
     address: reader.address,
     get: (key, options) => {
       const started = early.get(key);
       if (started === undefined) {
-        for (const { abort } of early.values()) abort.abort();
-        early.clear();
+        drop();
         return reader.get(key, options);
       }
       early.delete(key);
-      const { signal } = options;
-      const stop = () => started.abort.abort(signal?.reason);
+      const { signal, maxBytes } = options;
+      const stop = () => {
+        started.abort.abort(signal?.reason);
+        drop();
+      };
       if (signal?.aborted) stop();
       signal?.addEventListener('abort', stop);
       started.listen(options.onPart);
-      return started.object.finally(() => signal?.removeEventListener('abort', stop));
+      return started.object
+        .then((object) => {
+          if (object.body.length <= maxBytes) return object;
+          const got = object.body.length;
+          throw new HimplosError('too-large', `${key}: expected at most ${maxBytes} bytes, got ${got}`);
+        })
+        .finally(() => signal?.removeEventListener('abort', stop));
     },
     getIfChanged: (key, etag, options) => reader.getIfChanged(key, etag, options),
   };

@@ -3,7 +3,8 @@ import { type FeatureScorer, type FittedDetector, prepareScorer } from './prepar
 
 /**
  * As `prepareScorer`, but prepared when it is first used: where scores mostly come from elsewhere. What 1000 classes of
- * 1280 features need takes 20 ms in a new process. Throws at once what a method throws for tensors that it lacks.
+ * 1280 features need takes 20 ms in a new process. For methods of the form of `MaskedHead`: of those, tensors that are
+ * missing or of another shape are thrown for at once.
  */
 export function prepareScorerLater(fitted: FittedDetector, module: KernelModule | undefined): FeatureScorer {
   fitted.detector.maskedHead?.(fitted.head, fitted.tensors);
@@ -17,5 +18,6 @@ export function prepareScorerLater(fitted: FittedDetector, module: KernelModule 
       return scorer().engine;
     },
     score: (features, rows, out) => scorer().score(features, rows, out),
+    finish: () => made?.finish?.(),
   };
 }

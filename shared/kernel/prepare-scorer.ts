@@ -71,7 +71,7 @@ export function prepareTwin({ detector, head, tensors }: FittedDetector): Featur
   };
 }
 
-/** Enough for the blocks of `applyLinear`. */
+/** Enough for the blocks of `applyLinear`, which takes WebAssembly for so many rows, with the same bits. */
 const TWIN_ROWS = 8;
 
 function withMaskedKernel(

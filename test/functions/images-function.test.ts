@@ -51,6 +51,8 @@ it.skipIf(!canRun)(
       [...code.keys()].filter((name) => !name.includes('/') && code.get(name)!.includes(text));
     expect([...first].reduce((total, name) => total + code.get(name)!.length, 0)).toBeLessThanOrEqual(40_000);
     expect(filesWith('libvips')).toEqual(['sharp.js']);
+    // Nothing requires it: it is imported dynamically.
+    expect(filesWith('require("./sharp.js")')).toEqual([]);
     expect(filesWith('onnxruntime_binding.node')).toHaveLength(1);
     expect([...first]).not.toContain(filesWith('onnxruntime_binding.node')[0]);
   },

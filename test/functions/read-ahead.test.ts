@@ -148,3 +148,21 @@ it('tells its reader of the parts that arrived before it came, and of those that
   await reading;
   expect(seen).toEqual([5, 9]);
 });
+
+it('holds what it has fetched to the reader’s own limit', async () => {
+  const { reader } = openReader({ [CHANNEL]: JSON.stringify({ version: VERSION }), [DETECTOR]: 'bytes' });
+  const ahead = readAhead(reader, ADDRESS);
+  await settled();
+  await expect(ahead.get(DETECTOR, { ...OPTIONS, maxBytes: 4 })).rejects.toMatchObject({ code: 'too-large' });
+});
+
+it('drops the rest when a read is given up', async () => {
+  const { reader, signals } = openReader({ [CHANNEL]: JSON.stringify({ version: VERSION }) });
+  const ahead = readAhead(reader, ADDRESS, [DETECTOR_AHEAD, { file: 'manifest.json', maxBytes: 9 }]);
+  await settled();
+  const abort = new AbortController();
+  const read = ahead.get(DETECTOR, { ...OPTIONS, signal: abort.signal });
+  abort.abort(new Error('late'));
+  await expect(read).rejects.toThrow('late');
+  expect(signals.slice(1).map((signal) => signal?.aborted)).toEqual([true, true]);
+});

@@ -1,4 +1,7 @@
 import { expect, it } from 'vitest';
+import type { ImageModel } from '../../../functions/http/service.ts';
+import { prepareServing } from '../../../functions/runtime/load-serving.ts';
+import type { DetectorContents } from '../../../shared/artifact/detector.ts';
 import { compileKernel } from '../../../shared/kernel/kernel-module.ts';
 import { prepareScorerLater } from '../../../shared/kernel/later-scorer.ts';
 import { prepareScorer } from '../../../shared/kernel/prepare-scorer.ts';
@@ -37,4 +40,13 @@ it('prepares nothing before it is used, and once then', () => {
 
 it('throws at once for tensors that the method lacks', () => {
   expect(() => prepareScorerLater({ ...fitted, tensors: {} }, undefined)).toThrow();
+});
+
+it('is for methods alone that a graph scores: all others are prepared before their version serves', () => {
+  const images = {} as ImageModel;
+  for (const method of ['himplos', 'react', 'knn', 'vim']) {
+    const document = { method, threshold: { gamma: 0 }, classNames: [] };
+    const contents = { document, head, tensors: {}, calibrationScores: new Float64Array(1) };
+    expect(() => prepareServing('v', contents as unknown as DetectorContents, undefined, images)).toThrow();
+  }
 });

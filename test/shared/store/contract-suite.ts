@@ -49,15 +49,18 @@ export function describeObjectStore(
   open: () => Promise<{
     readonly store: ObjectStore;
     readonly maxKeyBytes?: number;
+    /** Whether it reads straight into memory that it is lent. */
+    readonly usesMemory?: boolean;
     readonly close: () => Promise<void>;
   }>,
 ): void {
   describe(`object store contract: ${name}`, () => {
     let store: ObjectStore;
     let maxKeyBytes: number;
+    let usesMemory: boolean;
     let close: () => Promise<void>;
     beforeEach(async () => {
-      ({ store, maxKeyBytes = 1024, close } = await open());
+      ({ store, maxKeyBytes = 1024, usesMemory = false, close } = await open());
     });
     afterEach(() => close());
 
@@ -99,12 +102,19 @@ export function describeObjectStore(
           expect(stream.bytes).toBe(6_000_000);
           const hash = createHash('sha256');
           let length = 0;
+          let isInMemory = memory !== undefined;
           for await (const chunk of stream.chunks) {
             if (chunk.buffer === memory?.buffer) expect(chunk.byteOffset).toBe(length);
+            else isInMemory = false;
             hash.update(chunk);
             length += chunk.length;
           }
           expect(hash.digest('hex')).toBe(digest);
+          if (isInMemory) {
+            const whole = createHash('sha256').update(memory!.subarray(0, length));
+            expect(whole.digest('hex')).toBe(digest);
+          }
+          if (usesMemory) expect(isInMemory).toBe(lent === 6_000_001);
         }
       }
     });

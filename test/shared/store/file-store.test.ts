@@ -14,7 +14,11 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 describeObjectStore('a folder', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'himplos-store-'));
-  return { store: openFileStore(join(folder, 'root')), close: () => rm(folder, { recursive: true }) };
+  return {
+    usesMemory: true,
+    store: openFileStore(join(folder, 'root')),
+    close: () => rm(folder, { recursive: true }),
+  };
 });
 
 describe('a folder as a store', () => {

@@ -1,6 +1,7 @@
 import { canonicalJson, type Json } from '../formats/canonical-json.ts';
 import {
   either,
+  inOrder,
   list,
   nullable,
   number,
@@ -47,7 +48,7 @@ export function checkDetectorDocument(value: unknown): DetectorDocument {
     const where = misfit.path.join('.') || 'the top';
     throw badArtifact(`its document is wrong at ${where}: expected ${misfit.expected}`);
   }
-  const document = value as DetectorDocument;
+  const document = inOrder(shape, value as DetectorDocument);
   const contradiction = findContradiction(document);
   if (contradiction !== undefined) throw badArtifact(`its document contradicts itself: ${contradiction}`);
   return document;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import {
   either,
+  inOrder,
   list,
   nullable,
   number,
@@ -87,6 +88,19 @@ describe('shapes of JSON', () => {
       { seed: 11, numRuns: 20_000 },
     );
     expect(taken).toBeGreaterThan(1000);
+  });
+
+  it('put fields into their order, at every depth', () => {
+    const nested = object({ b: nullable(list(object({ d: whole(0), c: optional(whole(0)) }))), a: whole(0) });
+    const value = {
+      a: 1,
+      b: [
+        { c: 2, d: 3 },
+        { c: undefined, d: 4 },
+      ],
+    };
+    expect(JSON.stringify(inOrder(nested, value))).toBe('{"b":[{"d":3,"c":2},{"d":4}],"a":1}');
+    expect(JSON.stringify(inOrder(nested, { a: 1, b: null }))).toBe('{"b":null,"a":1}');
   });
 
   it('say where a value is wrong, and what was expected there', () => {

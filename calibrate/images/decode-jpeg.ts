@@ -1,6 +1,6 @@
 import type { JpegDecoder } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
-import { HimplosError } from '../../shared/errors.ts';
 import type { DecodedImage } from './decode.ts';
+import { lazyDecoder } from './lazy-decoder.ts';
 
 /** What the frame header of a JPEG says (ITU-T T.81, B.2.2). */
 export interface JpegHeader {
@@ -60,35 +60,20 @@ export async function decodeJpeg(bytes: Uint8Array, header: JpegHeader): Promise
   } catch {
     // Mere warnings as well, for example about bytes between two markers.
     complaints++;
-    if (complaints % MAX_COMPLAINTS === 0) decoder = undefined;
+    if (complaints % MAX_COMPLAINTS === 0) decoder.forget();
     return;
   }
 }
 
-let decoder: Promise<JpegDecoder> | undefined;
+const decoder = lazyDecoder('@cornerstonejs/codec-libjpeg-turbo-8bit', loadDecoder);
 let complaints = 0;
 
 /**
  * The decoder, which a new process takes 20 ms to load: begun before there is an image to decode, it is there then. Throws
  * `unavailable` when it cannot be loaded.
  */
-export async function openJpegDecoder(): Promise<JpegDecoder> {
-  decoder ??= loadDecoder();
-  try {
-    return await decoder;
-  } catch (cause) {
-    decoder = undefined;
-    throw notInstalled('@cornerstonejs/codec-libjpeg-turbo-8bit', cause);
-  }
-}
-
-/** What to say of a decoder that cannot be loaded. */
-export function notInstalled(name: string, cause: unknown): HimplosError {
-  const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-  return new HimplosError('unavailable', `images cannot be decoded, ${name} cannot be loaded: ${reason}`, {
-    hint: 'install the packages for this system: npm install',
-    cause,
-  });
+export function openJpegDecoder(): Promise<JpegDecoder> {
+  return decoder.open();
 }
 
 async function loadDecoder(): Promise<JpegDecoder> {

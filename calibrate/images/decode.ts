@@ -1,7 +1,8 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
-import { decodeJpeg, notInstalled, readJpegHeader } from './decode-jpeg.ts';
+import { decodeJpeg, readJpegHeader } from './decode-jpeg.ts';
 import { type ImageFormat, recognizeFormat } from './image-format.ts';
+import { lazyDecoder } from './lazy-decoder.ts';
 
 /** A decoded image. */
 export interface DecodedImage {
@@ -80,20 +81,14 @@ async function decode(bytes: Uint8Array, format: ImageFormat, limits: ImageLimit
 }
 
 type SharpModule = typeof import('sharp').default;
-let sharpModule: Promise<SharpModule> | undefined;
+const sharpDecoder = lazyDecoder('sharp', loadSharp);
 
 /**
  * The general decoder. Its JavaScript and its library take 50 ms to load in a new process: only for images that
  * `decodeJpeg` does not do. Throws `unavailable` when it cannot be loaded.
  */
-export async function openSharp(): Promise<SharpModule> {
-  sharpModule ??= loadSharp();
-  try {
-    return await sharpModule;
-  } catch (cause) {
-    sharpModule = undefined;
-    throw notInstalled('sharp', cause);
-  }
+export function openSharp(): Promise<SharpModule> {
+  return sharpDecoder.open();
 }
 
 async function loadSharp(): Promise<SharpModule> {

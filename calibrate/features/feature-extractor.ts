@@ -1,6 +1,7 @@
 import { HimplosError } from '../../shared/errors.ts';
 import type { ImageBatch } from '../images/image-batches.ts';
-import { type ModelSession, type OutputData, openSession, type SessionOptions } from '../session.ts';
+import { keepOutputs } from '../onnx/keep-outputs.ts';
+import { type ModelSession, openSession, type SessionOptions } from '../session.ts';
 
 type Images = Pick<ImageBatch, 'rows' | 'height' | 'width' | 'tensor'>;
 
@@ -16,15 +17,8 @@ export interface FeatureExtractor extends AsyncDisposable {
   readonly width: number;
   /** Images to run together: what the graph demands, what was asked for, or what suits the device. */
   readonly batch: number;
-  /** Names of all outputs of the model. */
-  readonly outputs: readonly string[];
   /** Penultimate features of a batch of images, rows × L. Throws `bad-model` or `bad-input`. */
   featuresOf(images: Images): Promise<Float32Array<ArrayBuffer>>;
-  /** These outputs for a batch of images, for padded rows too. Throws as `featuresOf`. */
-  outputsOf<Name extends string>(
-    images: Images,
-    names: readonly Name[],
-  ): Promise<Readonly<Record<Name, OutputData>>>;
 }
 
 /** What a model is to those who open it. */
@@ -50,7 +44,8 @@ export interface ExtractorOptions extends SessionOptions {
 const BATCH = { cpu: 2, cuda: 64, webgpu: 64 } as const;
 
 /**
- * Loads a model with an output `features`.
+ * Loads a model with an output `features`, without what only its other outputs need.
+ * @param model is overwritten in part when there is such a thing (`keepOutputs`)
  * Throws `unsupported` when its input is no image, `bad-model`, or `unavailable` for a device that does not work.
  */
 export async function openExtractor(
@@ -59,31 +54,25 @@ export async function openExtractor(
   options: ExtractorOptions,
 ): Promise<FeatureExtractor> {
   const { name, digest, width } = described;
-  const session = await openSession(model, name, options);
+  const graph = keepOutputs(model, ['features']);
+  const session = await openSession(graph, name, options);
   const shape = imageShape(name, session);
   const [fixedBatch] = shape;
-  const outputsOf: FeatureExtractor['outputsOf'] = async (images, names) => {
-    const { rows, height, width: imageWidth } = images;
-    requireSize(name, shape, height, imageWidth);
-    const count = fixedBatch ?? rows;
-    const tensor = padRows(images.tensor, rows, count);
-    const outputs = await session.run(session.input.name, tensor, [count, 3, height, imageWidth], names);
-    const { features } = outputs as Readonly<Record<string, OutputData | undefined>>;
-    if (features !== undefined) requireOneRowEach(name, features.length, count, width);
-    return outputs;
-  };
   return {
-    graph: model,
+    graph,
     described,
     identity: `${digest} ${session.device}`,
     device: session.device,
     width,
     batch: fixedBatch ?? options.batch ?? BATCH[session.device],
-    outputs: session.outputs,
-    outputsOf,
-    featuresOf: async (images) => {
-      const { features } = await outputsOf(images, ['features']);
-      return (features as Float32Array<ArrayBuffer>).subarray(0, images.rows * width);
+    featuresOf: async ({ rows, height, width: imageWidth, tensor }) => {
+      requireSize(name, shape, height, imageWidth);
+      const count = fixedBatch ?? rows;
+      const dims = [count, 3, height, imageWidth];
+      const input = padRows(tensor, rows, count);
+      const { features } = await session.run(session.input.name, input, dims, ['features']);
+      requireOneRowEach(name, features.length, count, width);
+      return (features as Float32Array<ArrayBuffer>).subarray(0, rows * width);
     },
     [Symbol.asyncDispose]: () => session.close(),
   };

@@ -1,6 +1,7 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import { badModel } from './bad-model.ts';
+import { FIXED32, FIXED64, LENGTH, malformed, readField, VARINT } from './wire.ts';
 
 /**
  * What parsing may allocate besides the bytes themselves. A protobuf message of two bytes becomes an object of some
@@ -11,12 +12,6 @@ const MAX_BIGINT_BYTES = 16_000_000; // packed int64 values: at least one byte e
 const MAX_NUMBERS = 128_000_000; // values of float_data, int32_data and double_data, 8 bytes each
 
 const MAX_DEPTH = 90; // the parser itself stops at 100
-
-/** Wire types of the protobuf encoding: https://protobuf.dev/programming-guides/encoding/ */
-const VARINT = 0;
-const FIXED64 = 1;
-const LENGTH = 2;
-const FIXED32 = 5;
 
 /**
  * Walks a protobuf message without building anything. Throws `bad-model` when it is cut short, malformed, nested too
@@ -45,15 +40,7 @@ function walk(
   const fields = fieldsByNumber(schema);
   let at = start;
   while (at < end) {
-    const tag = readVarint(bytes, at, end);
-    at = tag.next;
-    const number = Math.floor(tag.value / 8);
-    const wireType = tag.value % 8;
-    if (number === 0) throw malformed();
-    const from = wireType === LENGTH ? readVarint(bytes, at, end) : undefined;
-    const dataStart = from === undefined ? at : from.next;
-    const dataEnd = from === undefined ? skip(bytes, at, end, wireType) : from.next + from.value;
-    if (dataEnd > end) throw malformed();
+    const { number, wireType, start: dataStart, end: dataEnd } = readField(bytes, at, end);
     at = dataEnd;
     const field = fields.get(number);
     if (field === undefined) {
@@ -118,25 +105,6 @@ function count(counts: Counts, kind: keyof Counts, more: number, limit: number):
   if (counts[kind] > limit) throw badModel(`more than ${limit} ${kind} in one model`);
 }
 
-function skip(bytes: Uint8Array, at: number, end: number, wireType: number): number {
-  if (wireType === VARINT) return readVarint(bytes, at, end).next;
-  if (wireType === FIXED32) return at + 4;
-  if (wireType === FIXED64) return at + 8;
-  throw malformed(); // groups, which ONNX never used
-}
-
-function readVarint(bytes: Uint8Array, at: number, end: number): { value: number; next: number } {
-  let value = 0;
-  let scale = 1;
-  for (let i = at; i < end && i < at + 10; i++) {
-    const byte = bytes[i]!;
-    value += (byte & 0x7f) * scale; // exact below 2⁵³; longer values are never lengths
-    if (byte < 0x80) return { value, next: i + 1 };
-    scale *= 128;
-  }
-  throw malformed();
-}
-
 const fieldMaps = new Map<DescMessage, ReadonlyMap<number, DescField>>();
 
 function fieldsByNumber(schema: DescMessage): ReadonlyMap<number, DescField> {
@@ -146,8 +114,4 @@ function fieldsByNumber(schema: DescMessage): ReadonlyMap<number, DescField> {
     fieldMaps.set(schema, fields);
   }
   return fields;
-}
-
-function malformed(): Error {
-  return badModel('the file is cut short or damaged');
 }

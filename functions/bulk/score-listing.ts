@@ -26,7 +26,7 @@ export interface ListingTally {
 export async function* readListing(
   reader: ChunkReader,
   store: ObjectStore,
-  { images, contents }: ServingDetector,
+  { images }: ServingDetector,
   spool: OutputSpool,
   tally: ListingTally,
   signal: AbortSignal,
@@ -37,7 +37,6 @@ export async function* readListing(
     });
   }
   const model = images;
-  const { width } = contents.head;
   let row = 0;
   let keys: string[] = [];
 
@@ -48,7 +47,7 @@ export async function* readListing(
         tally.refused++;
         const error = { code: result.code, message: result.message.replace(/^images\[0\]: /, '') };
         await spool.write(`${JSON.stringify({ row: firstRow, id: keys[index], error })}\n`);
-      } else yield { firstRow, rows: 1, features: result.slice(0, width), ids: [keys[index]!] };
+      } else yield { firstRow, rows: 1, features: result, ids: [keys[index]!] };
     }
     keys = [];
   }
@@ -56,7 +55,7 @@ export async function* readListing(
   async function attempt(key: string): Promise<Float32Array | HimplosError> {
     try {
       const { body } = await store.get(key, { maxBytes: MAX_IMAGE_BYTES, signal });
-      return (await model.run([body], IMAGE_BUDGET_MS)).features;
+      return await model.run([body], IMAGE_BUDGET_MS);
     } catch (error) {
       if (error instanceof HimplosError && IMAGES_FAULTS.has(error.code)) return error;
       throw error;

@@ -14,26 +14,15 @@ export interface ServingDetector extends AnswerContext {
   readonly confirmedAtMs: number;
 }
 
-/** A detector's classifier, with the detector behind it where its method has a graph of standard operators. */
+/** A detector's classifier, up to its features. */
 export interface ImageModel {
   /**
    * Decodes, preprocesses and runs encoded images.
-   * @returns their features, rows × L, in the order of the images; and what the graph says of them, if it does
+   * @returns their features, rows × L, in the order of the images
    * Throws, naming the image by its position: `bad-input`, `unsupported` or `too-large` for one that cannot be used;
    * `too-large` when they take longer than `budgetMs`; `bad-model` when the model itself fails.
    */
-  run(images: readonly Uint8Array[], budgetMs: number): Promise<ImageResults>;
-}
-
-export interface ImageResults {
-  readonly features: Float32Array;
-  /** Absent for a method without a graph: its scorer takes the features. */
-  readonly scored?: {
-    /** n scores. */
-    readonly score: Float64Array;
-    /** n indices of predicted classes. */
-    readonly predicted: Int32Array;
-  };
+  run(images: readonly Uint8Array[], budgetMs: number): Promise<Float32Array>;
 }
 
 /** Where requests get the detector from. */

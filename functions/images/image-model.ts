@@ -5,16 +5,13 @@ import type { SessionOptions } from '../../calibrate/session.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { Preprocessor } from '../../shared/images/preprocess.ts';
 import type { Preprocessing } from '../../shared/images/preprocessing.ts';
-import type { ImageModel, ImageResults } from '../http/service.ts';
+import type { ImageModel } from '../http/service.ts';
 import { IMAGE_LIMITS } from './image-limits.ts';
 
 /** Images a run of the model: more gain nothing on a function's few cores and cost memory. */
 const RUN_IMAGES = 8;
 /** While one image is decoded on the decoder's own thread, another is resized on this one. */
 const LANES = 2;
-
-const SCORED = ['features', 'score', 'predicted_class'] as const;
-const FEATURES = ['features'] as const;
 
 export interface ImageModelOptions extends SessionOptions {
   /** What to call the model in messages. */
@@ -27,18 +24,18 @@ export interface ImageModelOptions extends SessionOptions {
 }
 
 /**
- * Opens detector.onnx for scoring images: decoding, preprocessing and session are the calibration tool's own.
+ * Opens the classifier in detector.onnx, up to its features: decoding, preprocessing and session are the calibration
+ * tool's own.
+ * @param model is overwritten in part
  * Throws `bad-model`, `unsupported` or `unavailable` (see `openExtractor`).
  */
 export async function openImageModel(model: Uint8Array, options: ImageModelOptions): Promise<ImageModel> {
   const { preprocessing, width } = options;
-  const { batch, outputs, outputsOf } = await openExtractor(model, options, {
+  const { batch, featuresOf } = await openExtractor(model, options, {
     ...options,
     batch: RUN_IMAGES,
   });
   const preprocessor = new Preprocessor(preprocessing);
-  const isScored = ['score', 'predicted_class'].every((output) => outputs.includes(output));
-  const names = (isScored ? SCORED : FEATURES) as typeof SCORED;
 
   async function prepare(images: readonly Uint8Array[], first: number, deadlineMs: number) {
     const prepared: ImageInput[] = [];
@@ -56,7 +53,7 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
   }
 
   /** Runs images of one size; those of another size are run after them. */
-  async function run(images: readonly ImageInput[], first: number, into: Results): Promise<void> {
+  async function run(images: readonly ImageInput[], first: number, into: Float32Array): Promise<void> {
     const { height, width: imageWidth } = images[0]!;
     const values = 3 * height * imageWidth;
     const end = images.findIndex((image) => image.height !== height || image.width !== imageWidth);
@@ -65,12 +62,7 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
     for (let row = 0; row < rows; row++) tensor.set(images[row]!.input, row * values);
     await naming(first, async () => {
       try {
-        const results = await outputsOf({ rows, height, width: imageWidth, tensor }, names);
-        into.features.set((results.features as Float32Array).subarray(0, rows * width), first * width);
-        for (let row = 0; isScored && row < rows; row++) {
-          into.score[first + row] = Number(results.score[row]);
-          into.predicted[first + row] = Number(results.predicted_class[row]);
-        }
+        into.set(await featuresOf({ rows, height, width: imageWidth, tensor }), first * width);
       } catch (cause) {
         throw isSizeFixed(preprocessing) ? cause : asImagesFault(cause);
       }
@@ -79,19 +71,14 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
   }
 
   return {
-    async run(images, budgetMs): Promise<ImageResults> {
+    async run(images, budgetMs) {
       const deadlineMs = performance.now() + budgetMs;
-      const into: Results = {
-        features: new Float32Array(images.length * width),
-        score: new Float64Array(images.length),
-        predicted: new Int32Array(images.length),
-      };
+      const features = new Float32Array(images.length * width);
       for (let first = 0; first < images.length; first += batch) {
         const prepared = await prepare(images.slice(first, first + batch), first, deadlineMs);
-        await run(prepared, first, into);
+        await run(prepared, first, features);
       }
-      const { features, score, predicted } = into;
-      return isScored ? { features, scored: { score, predicted } } : { features };
+      return features;
     },
   };
 }
@@ -107,12 +94,6 @@ async function prepareInput(bytes: Uint8Array, preprocessor: Preprocessor): Prom
     return input;
   });
   return { ...image, input };
-}
-
-interface Results {
-  readonly features: Float32Array;
-  readonly score: Float64Array;
-  readonly predicted: Int32Array;
 }
 
 function isSizeFixed({ crop, resize }: Preprocessing): boolean {

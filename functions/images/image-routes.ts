@@ -3,7 +3,6 @@ import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
 import type { AddRoutes } from '../http/app.ts';
 import { answerRequest } from '../http/score.ts';
 import type { Observer, ServingDetector } from '../http/service.ts';
-import { withGraphScores } from './graph-scores.ts';
 import { type ReadReference, refuseReferences } from './image-references.ts';
 import { type ImageRequest, readImageRequest } from './image-request.ts';
 
@@ -42,10 +41,9 @@ export async function answerImages(
   const started = performance.now();
   const budget = budgetMs();
   const encoded = await fetchAll(request.images, readReference, budget);
-  const results = await images.run(encoded, budget - (performance.now() - started));
+  const features = await images.run(encoded, budget - (performance.now() - started));
   observer.stage('images', performance.now() - started);
-  const scored = withGraphScores(serving, results);
-  return answerRequest(scored, { ...request, rows: encoded.length, features: results.features }, observer);
+  return answerRequest(serving, { ...request, rows: encoded.length, features }, observer);
 }
 
 const DEFAULT_BUDGET_MS = 30_000;

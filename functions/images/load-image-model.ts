@@ -31,13 +31,14 @@ export function imageLoader(folder: string, threads?: number): LoadImages {
     const path = modelPath(folder, entry.sha256);
     const cached = await readCached(path, entry);
     const fetched = cached ?? fetchModel(store, detector, version, entry, signal);
-    // Written while the session is made.
     const written = fetched === cached ? undefined : writeCached(folder, path, fetched);
     const model = await fetched;
     const { document: about, head } = await contents;
     if (about.preprocessing === null) return undefined;
     const openImageModel = await libraries;
-    const opened = await openImageModel(model, {
+    // What is overwritten when it is opened has to be in its file before.
+    await written;
+    return openImageModel(model, {
       name: `${reader.address}/${entry.name}`,
       digest: entry.sha256,
       preprocessing: about.preprocessing,
@@ -45,8 +46,6 @@ export function imageLoader(folder: string, threads?: number): LoadImages {
       device: 'cpu',
       threads,
     });
-    await written;
-    return opened;
   };
 }
 

@@ -10,7 +10,6 @@ import { sha256Hex } from '../../shared/artifact/digest.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { safetensorsDataOffset } from '../../shared/formats/safetensors.ts';
 import type { KernelModule } from '../../shared/kernel/kernel-module.ts';
-import { prepareScorerLater } from '../../shared/kernel/later-scorer.ts';
 import { prepareScorer } from '../../shared/kernel/prepare-scorer.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
 import type { ChannelState } from '../../shared/store/channels.ts';
@@ -46,11 +45,13 @@ export async function loadServing(
   for (let attempt = 1; ; attempt++) {
     try {
       const contents = fetchDetector(store, detector, version, signal);
-      const [loaded, images] = await Promise.all([
-        contents,
+      // The scorer is prepared while the model for images is still on its way.
+      const prepared = contents.then(async (loaded) => prepareServing(version, loaded, await parts.kernel));
+      const [serving, images] = await Promise.all([
+        prepared,
         parts.loadImages?.(store, detector, state, contents, signal),
       ]);
-      return prepareServing(version, loaded, await parts.kernel, images);
+      return { ...serving, images };
     } catch (error) {
       const isDamage = error instanceof HimplosError && error.code === 'bad-artifact';
       if (!isDamage || attempt === ATTEMPTS || signal.aborted) throw error;
@@ -59,19 +60,14 @@ export async function loadServing(
   }
 }
 
-/** A decoded version, ready to score features; with a model for images, which has scores of its own, when first asked to. */
+/** A decoded version, ready to score features. */
 export function prepareServing(
   version: string,
   contents: DetectorContents,
   kernel: KernelModule | undefined,
-  images?: ImageModel,
 ): ServingDetector {
   const { document, head, tensors, calibrationScores } = contents;
   const detector = findDetector(document.method);
-  const fitted = { detector, head, tensors };
-  // As `withGraphScores` has it: for these alone, images never need the scorer.
-  const isScoredByGraph =
-    images !== undefined && detector.maskedHead !== undefined && detector.refusedClasses === undefined;
   return {
     version,
     method: document.method,
@@ -80,10 +76,7 @@ export function prepareServing(
     calibrationScores,
     contents,
     detector,
-    scorer: isScoredByGraph
-      ? prepareScorerLater(fitted, kernel)
-      : prepareScorer(fitted, kernel, { isDeferred: true }),
-    images,
+    scorer: prepareScorer({ detector, head, tensors }, kernel, { isDeferred: true }),
     confirmedAtMs: Date.now(),
   };
 }

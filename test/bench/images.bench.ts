@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { keepOutputs } from '../../calibrate/onnx/keep-outputs.ts';
 import { openSession } from '../../calibrate/session.ts';
-import { withGraphScores } from '../../functions/images/graph-scores.ts';
 import { prepareServing } from '../../functions/runtime/load-serving.ts';
 import { loadDetector } from '../../shared/artifact/load-detector.ts';
 import { compileKernel } from '../../shared/kernel/kernel-module.ts';
@@ -47,6 +47,8 @@ async function measureSessions(detector: string, batch: number, threads: number)
   const options = { device: 'cpu', threads } as const;
   const plain = await openSession(readFileSync(realData('imagenet/model.onnx')), 'classifier', options);
   const fused = await openSession(readFileSync(join(detector, 'detector.onnx')), 'detector', options);
+  const kept = keepOutputs(readFileSync(join(detector, 'detector.onnx')), ['features']);
+  const cut = await openSession(kept, 'classifier up to its features', options);
   const loaded = await loadDetector(openArtifactFolder(detector));
   const serving = prepareServing(loaded.version, loaded, await compileKernel());
   const random = seededRandom(1);
@@ -55,20 +57,10 @@ async function measureSessions(detector: string, batch: number, threads: number)
   const scores = allocateScores(batch);
   const candidates = {
     'as the images function does': async () => {
-      const names = ['features', 'score', 'predicted_class'] as const;
-      const outputs = await fused.run(fused.input.name, tensor, dims, names);
-      const scored = {
-        score: Float64Array.from(outputs.score as Float64Array),
-        predicted: Int32Array.from(outputs.predicted_class as BigInt64Array, Number),
-      };
-      const features = outputs.features as Float32Array;
-      withGraphScores(serving, { features, scored }).scorer.score(features, batch, scores);
-    },
-    'detector.onnx alone': () => fused.run(fused.input.name, tensor, dims, ['score', 'predicted_class']),
-    'features, then the scorer of embeddings': async () => {
-      const { features } = await fused.run(fused.input.name, tensor, dims, ['features']);
+      const { features } = await cut.run(cut.input.name, tensor, dims, ['features']);
       serving.scorer.score(features as Float32Array, batch, scores);
     },
+    'detector.onnx, all of it': () => fused.run(fused.input.name, tensor, dims, ['score', 'predicted_class']),
   };
   console.log(`\nadded to the classifier's own session time, ${batch} images a run, ${threads} threads`);
   for (const [name, ours] of Object.entries(candidates)) {
@@ -84,6 +76,7 @@ async function measureSessions(detector: string, batch: number, threads: number)
   }
   await plain.close();
   await fused.close();
+  await cut.close();
 }
 
 async function measureStarts(detector: string, folder: string): Promise<void> {

@@ -37,7 +37,8 @@ export async function* featureBatches(
   }
   const threads = Math.min(options.threads, sessionsFor(graph.length));
   const model: ModelJob = {
-    ...{ kind: 'open', model: graph, described },
+    // A copy: a view is sent with all of the memory it lies in.
+    ...{ kind: 'open', model: graph.slice(), described },
     threads: Math.floor(options.threads / threads),
   };
   for await (const { tensor, ...images } of imageBatches(source, { ...options, batch, threads, model })) {

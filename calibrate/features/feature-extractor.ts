@@ -7,7 +7,7 @@ type Images = Pick<ImageBatch, 'rows' | 'height' | 'width' | 'tensor'>;
 
 /** An image model whose output `features` [N, L] is wanted. */
 export interface FeatureExtractor extends AsyncDisposable {
-  /** The serialised model, and what `openExtractor` was told of it: for sessions on other threads. */
+  /** The serialised model up to its features, and what `openExtractor` was told of it: for sessions on other threads. */
   readonly graph: Uint8Array;
   readonly described: DescribedModel;
   /** Names everything but the images that the features depend on. */
@@ -54,7 +54,7 @@ export async function openExtractor(
   options: ExtractorOptions,
 ): Promise<FeatureExtractor> {
   const { name, digest, width } = described;
-  const graph = keepOutputs(model, ['features']);
+  const graph = featuresAlone(model, name);
   const session = await openSession(graph, name, options);
   const shape = imageShape(name, session);
   const [fixedBatch] = shape;
@@ -76,6 +76,16 @@ export async function openExtractor(
     },
     [Symbol.asyncDispose]: () => session.close(),
   };
+}
+
+function featuresAlone(model: Uint8Array, name: string): Uint8Array {
+  try {
+    return keepOutputs(model, ['features']);
+  } catch (cause) {
+    if (!(cause instanceof HimplosError)) throw cause;
+    const hint = 'check it with onnx.checker, or export it again';
+    throw new HimplosError(cause.code, `${name}: ${cause.message}`, { hint, cause });
+  }
 }
 
 type Size = number | null;

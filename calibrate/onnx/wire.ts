@@ -47,7 +47,7 @@ function skip(bytes: Uint8Array, at: number, end: number, wireType: number): num
   return next;
 }
 
-/** Where the varint read last ends: models have millions of them, and an object for each would take longer. */
+/** Where the varint read last ends. */
 let next = 0;
 
 function readVarint(bytes: Uint8Array, at: number, end: number): number {

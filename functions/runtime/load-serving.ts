@@ -45,11 +45,12 @@ export async function loadServing(
   for (let attempt = 1; ; attempt++) {
     try {
       const contents = fetchDetector(store, detector, version, signal);
-      // The scorer is prepared while the model for images is still on its way.
+      // The scorer is prepared while the model for images is still on its way, which is not wanted without one.
       const prepared = contents.then(async (loaded) => prepareServing(version, loaded, await parts.kernel));
+      const usable = prepared.then((serving) => serving.contents);
       const [serving, images] = await Promise.all([
         prepared,
-        parts.loadImages?.(store, detector, state, contents, signal),
+        parts.loadImages?.(store, detector, state, usable, signal),
       ]);
       return { ...serving, images };
     } catch (error) {

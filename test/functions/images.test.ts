@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencesBelow } from '../../functions/images/image-references.ts';
 import { MAX_IMAGES } from '../../functions/images/image-request.ts';
 import { openS3Reader } from '../../functions/runtime/s3-reader.ts';
+import { allocateScores } from '../../shared/methods/contract.ts';
 import type { ScoreAnswer } from '../../shared/protocol/answer.ts';
 import { openS3Store } from '../../shared/store/s3-store.ts';
 import { calibrateDemoDetector, type DemoDetector, runQuietly } from '../calibrate/demo-detector.ts';
@@ -65,6 +66,18 @@ describe('POST /v1/images', () => {
       expectAgreement((await response.json()) as ScoreAnswer, i, 1);
     }
     expect(new Set(lines.map(({ decision }) => decision))).toEqual(new Set(['id', 'ood']));
+  });
+
+  it('gives pictures the scores of their features, to the last bit', async () => {
+    const { serving } = server;
+    const few = pictures.slice(0, 5);
+    const features = await serving.images!.run(few, 10_000);
+    const scores = allocateScores(few.length);
+    serving.scorer.score(features, few.length, scores);
+    const json = JSON.stringify({ images: few.map((picture) => picture.toString('base64')) });
+    const { results } = (await (await server.post(json, 'application/json')).json()) as ScoreAnswer;
+    expect(results.map(({ score }) => score)).toEqual([...scores.score]);
+    expect(results.map(({ cosine }) => cosine)).toEqual([...scores.cosine]);
   });
 
   it('gives the same for a batch in JSON and in a form', async () => {

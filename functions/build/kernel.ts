@@ -25,8 +25,8 @@ const SUMS_SOURCE = 'shared/maths/assembly/sums.ts';
  * The text of kernel-bytes.ts: both variants of shared/kernel/assembly, compiled. The same sources give the same text.
  */
 export async function makeKernelFile(): Promise<string> {
-  const simd = await compile(SOURCE, ['simd']);
-  const relaxed = await compile(SOURCE, ['simd', 'relaxed-simd']);
+  const simd = await compile(SOURCE, ['simd'], ['--importMemory']);
+  const relaxed = await compile(SOURCE, ['simd', 'relaxed-simd'], ['--importMemory']);
   return `// Compiled from ${SOURCE} by functions/build/kernel.ts: npm run build:kernel.
 
 /** WebAssembly with SIMD, in base64. */
@@ -58,7 +58,11 @@ export const ${name} =
 `;
 }
 
-async function compile(source: string, features: readonly string[]): Promise<string> {
+async function compile(
+  source: string,
+  features: readonly string[],
+  others: readonly string[] = [],
+): Promise<string> {
   const files = new Map<string, Uint8Array>();
   const { error, stderr } = await asc.main(
     [
@@ -73,6 +77,7 @@ async function compile(source: string, features: readonly string[]): Promise<str
         '--noAssert',
         '-O3',
         '--converge',
+        ...others,
       ],
       // 112: v128 in signatures, which only matters to functions that are exported from the module.
       ...['--disableWarning', '112', ...features.flatMap((feature) => ['--enable', feature])],

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import type { Allocate } from '../../shared/store/object-store.ts';
 import { BrokenBody } from '../../shared/store/s3-errors.ts';
 
 export interface GetAnswer {
@@ -23,6 +24,7 @@ export const MAX_TEXT_BYTES = 16 * 1024;
 export class ArrivingAnswer {
   keepsConnection = true;
   readonly #allow: Allow;
+  readonly #allocate: Allocate;
   readonly #text: Uint8Array;
   readonly #hash: Hash = createHash('sha256');
   #status = 0;
@@ -33,9 +35,10 @@ export class ArrivingAnswer {
   /** Filled so far: of `#text` before the headers are complete, of `#body` then. */
   #filled = 0;
 
-  constructor(text: Uint8Array, allow: Allow) {
+  constructor(text: Uint8Array, allow: Allow, allocate: Allocate = (bytes) => new Uint8Array(bytes)) {
     this.#text = text;
     this.#allow = allow;
+    this.#allocate = allocate;
   }
 
   /** The body so far, of an answer with status 200. */
@@ -114,7 +117,8 @@ export class ArrivingAnswer {
     const length = headers.get('content-length');
     if (length !== undefined && /^\d{1,15}$/.test(length) && !headers.has('transfer-encoding')) {
       this.#allow(this.#status, Number(length));
-      return new Uint8Array(Number(length));
+      const bytes = Number(length);
+      return this.#status === 200 ? this.#allocate(bytes) : new Uint8Array(bytes);
     }
     if (this.#status === 200) throw new BrokenBody('the answer does not say how long it is');
     this.keepsConnection = false;

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import type { OnPart } from '../../shared/store/object-store.ts';
+import type { Allocate, OnPart } from '../../shared/store/object-store.ts';
 import { BrokenBody } from '../../shared/store/s3-errors.ts';
 import { type Allow, ArrivingAnswer, type GetAnswer, MAX_TEXT_BYTES } from './arriving-answer.ts';
 
@@ -12,6 +12,7 @@ export interface GetRequest {
   readonly signal: AbortSignal | undefined;
   /** As `GetOptions` has it. */
   readonly onPart?: OnPart | undefined;
+  readonly allocate?: Allocate | undefined;
 }
 
 /** Connections kept for the next request. */
@@ -93,8 +94,8 @@ class Connection {
     return !this.#isClosed && this.#isKept;
   }
 
-  async send({ path, headers, allow, signal, onPart }: GetRequest): Promise<GetAnswer> {
-    this.#answer = new ArrivingAnswer(this.#text, allow);
+  async send({ path, headers, allow, signal, onPart, allocate }: GetRequest): Promise<GetAnswer> {
+    this.#answer = new ArrivingAnswer(this.#text, allow, allocate);
     this.#onPart = onPart;
     this.#socket.ref();
     const onAbort = () => this.close(signal!.reason);

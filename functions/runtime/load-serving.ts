@@ -9,6 +9,7 @@ import {
 import { sha256Hex } from '../../shared/artifact/digest.ts';
 import { HimplosError } from '../../shared/errors.ts';
 import { safetensorsDataOffset } from '../../shared/formats/safetensors.ts';
+import { allocateForKernel } from '../../shared/kernel/kernel-memory.ts';
 import type { KernelModule } from '../../shared/kernel/kernel-module.ts';
 import { prepareScorer } from '../../shared/kernel/prepare-scorer.ts';
 import { findDetector } from '../../shared/methods/registry.ts';
@@ -99,7 +100,12 @@ async function fetchDetector(
     begun.memory = body.buffer;
     begun.preamble = preamble.catch(() => undefined);
   };
-  const { body, sha256 } = await store.get(key, { maxBytes: MAX_DETECTOR_BYTES, signal, onPart });
+  const { body, sha256 } = await store.get(key, {
+    maxBytes: MAX_DETECTOR_BYTES,
+    signal,
+    onPart,
+    allocate: allocateForKernel,
+  });
   const digest = sha256 ?? (await sha256Hex(body));
   if (digest !== version) {
     throw badArtifact(

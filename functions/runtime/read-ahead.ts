@@ -1,6 +1,7 @@
 import { HimplosError } from '../../shared/errors.ts';
+import { allocateForKernel } from '../../shared/kernel/kernel-memory.ts';
 import { channelKey, MAX_CHANNEL_BYTES } from '../../shared/store/channel-key.ts';
-import type { ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
+import type { Allocate, ObjectReader, OnPart, StoredObject } from '../../shared/store/object-store.ts';
 import { type VersionFile, versionKey } from '../../shared/store/version-keys.ts';
 
 /** What a function loads at most: a head of 32,768 × 2,048 with prototypes; banks of features have no place there. */
@@ -10,11 +11,17 @@ export const MAX_DETECTOR_BYTES = 512 * 1024 * 1024;
 export interface FileAhead {
   readonly file: VersionFile;
   readonly maxBytes: number;
+  /** As `GetOptions` has it. */
+  readonly allocate?: Allocate;
   /** What its content, which nobody has verified, leads to. May throw. */
   readonly follow?: (body: Uint8Array) => readonly FileAhead[];
 }
 
-export const DETECTOR_AHEAD: FileAhead = { file: 'detector.safetensors', maxBytes: MAX_DETECTOR_BYTES };
+export const DETECTOR_AHEAD: FileAhead = {
+  file: 'detector.safetensors',
+  maxBytes: MAX_DETECTOR_BYTES,
+  allocate: allocateForKernel,
+};
 
 interface EarlyRequest {
   readonly object: Promise<StoredObject>;
@@ -35,7 +42,7 @@ export function readAhead(
 ): ObjectReader {
   const early = new Map<string, EarlyRequest>();
 
-  function request(key: string, maxBytes: number): Promise<StoredObject> {
+  function request(key: string, maxBytes: number, allocate?: Allocate): Promise<StoredObject> {
     const abort = new AbortController();
     let last: Parameters<OnPart> | undefined;
     let listener: OnPart | undefined;
@@ -43,7 +50,12 @@ export function readAhead(
       last = part;
       listener?.(...part);
     };
-    const object = reader.get(key, { maxBytes, signal: abort.signal, onPart });
+    const object = reader.get(key, {
+      maxBytes,
+      signal: abort.signal,
+      onPart,
+      ...(allocate !== undefined && { allocate }),
+    });
     // A failure shows where it is read.
     object.catch(() => undefined);
     const listen = (given: OnPart | undefined) => {
@@ -61,8 +73,8 @@ export function readAhead(
   }
 
   function requestFiles(version: string, wanted: readonly FileAhead[]): void {
-    for (const { file, maxBytes, follow } of wanted) {
-      const object = request(versionKey(address.detector, version, file), maxBytes);
+    for (const { file, maxBytes, allocate, follow } of wanted) {
+      const object = request(versionKey(address.detector, version, file), maxBytes, allocate);
       if (follow === undefined) continue;
       object.then(({ body }) => requestFiles(version, follow(body))).catch(() => undefined);
     }

@@ -33,7 +33,7 @@ export function openS3Reader(address: string, options: S3ReaderOptions): ObjectR
 
   function read(
     key: string,
-    { maxBytes, signal, onPart }: GetOptions,
+    { maxBytes, signal, onPart, allocate }: GetOptions,
     etag?: string,
   ): Promise<StoredObject | undefined> {
     requireKey(prefix + key);
@@ -50,7 +50,7 @@ export function openS3Reader(address: string, options: S3ReaderOptions): ObjectR
       const place = { host: origin.host, path, region: options.region };
       const signed = signGet(place, options.credentials(), new Date());
       const headers = etag === undefined ? signed : { ...signed, 'if-none-match': etag };
-      const answer = await get({ path, headers, allow, signal, onPart });
+      const answer = await get({ path, headers, allow, signal, onPart, allocate });
       if (answer.status === 304) return undefined;
       if (answer.status !== 200) throw refusal(answer);
       return { body: answer.body, sha256: answer.sha256, etag: answer.headers.get('etag') ?? '' };

@@ -1,5 +1,6 @@
 import type { Head } from '../methods/contract.ts';
 import { RELAXED_SIMD_KERNEL, SIMD_KERNEL } from './kernel-bytes.ts';
+import { takeKernelMemory } from './kernel-memory.ts';
 
 /** The kernel compiled for this runtime. */
 export interface KernelModule {
@@ -30,8 +31,15 @@ export interface KernelInstance {
 
 /** What assembly/index.ts exports (addresses as numbers). */
 interface KernelExports {
-  readonly memory: WebAssembly.Memory;
-  allocate(classes: number, width: number, rows: number, hasChannels: number, hasBytes: number): number;
+  allocate(
+    classes: number,
+    width: number,
+    rows: number,
+    hasChannels: number,
+    hasBytes: number,
+    given: number,
+    from: number,
+  ): number;
   prepareHead(): number;
   deriveCopies(): void;
   computeLogits(rows: number): void;
@@ -47,6 +55,7 @@ interface KernelExports {
   readonly prototypeSquare: WebAssembly.Global<'f64'>;
   readonly largestShaped: WebAssembly.Global<'f64'>;
   readonly stride: WebAssembly.Global<'i32'>;
+  readonly weightStride: WebAssembly.Global<'i32'>;
   readonly maskStride: WebAssembly.Global<'i32'>;
   readonly features: WebAssembly.Global<'i32'>;
   readonly bias: WebAssembly.Global<'i32'>;
@@ -80,7 +89,7 @@ export async function compileKernel(
 }
 
 /**
- * Puts a head into the memory of a new instance. `hasChannels` and `hasBytes` as in assembly/memory.ts; making those
+ * Puts a head into the memory of a new instance, or an instance to where the head is (`allocateForKernel`). `hasChannels` and `hasBytes` as in assembly/memory.ts; making those
  * copies is left to the caller (`exports.deriveCopies`, until which `certifyArgmax` cannot be used). Returns undefined
  * for a head that is too large for the kernel or has numbers too large for float32 sums, or when the runtime refuses the
  * memory.
@@ -92,17 +101,15 @@ export function openKernel(
 ): KernelInstance | undefined {
   const { classes, width, weight, bias } = head;
   if (width > MAX_WIDTH || weight.length > MAX_WEIGHTS) return undefined;
-  const exports = new WebAssembly.Instance(module).exports as unknown as KernelExports;
   // Fewer rows for wide heads: a block of more than a few megabytes would leave the caches anyway.
   const maxRows = Math.max(1, Math.min(MAX_ROWS, Math.floor(2 ** 21 / (width + classes))));
-  if (exports.allocate(classes, width, maxRows, Number(hasChannels), Number(hasBytes)) === 0)
-    return undefined;
+  const sizes = [classes, width, maxRows, Number(hasChannels), Number(hasBytes)] as const;
+  const opened = openInPlace(module, weight, sizes) ?? openWithCopy(module, weight, sizes);
+  if (opened === undefined) return undefined;
+  const { exports, memory } = opened;
   const floats = (at: WebAssembly.Global<'i32'>, count: number) =>
-    new Float32Array(exports.memory.buffer, at.value, count);
+    new Float32Array(memory.buffer, at.value, count);
   const stride = exports.stride.value;
-  const target = floats(exports.weight, classes * stride);
-  if (stride === width) target.set(weight);
-  else for (let c = 0; c < classes; c++) target.set(weight.subarray(c * width, (c + 1) * width), c * stride);
   floats(exports.bias, classes).set(bias);
   if (exports.prepareHead() === 0) return undefined;
   const logitStride = exports.logitStride();
@@ -114,11 +121,53 @@ export function openKernel(
     stride,
     logits: floats(exports.logits, maxRows * logitStride),
     logitStride,
-    predicted: new Int32Array(exports.memory.buffer, exports.predicted.value, maxRows),
-    masks: new Uint8Array(exports.memory.buffer, exports.masks.value, maxRows * maskStride),
+    predicted: new Int32Array(memory.buffer, exports.predicted.value, maxRows),
+    masks: new Uint8Array(memory.buffer, exports.masks.value, maxRows * maskStride),
     maskStride,
     prototype: floats(exports.prototype, width),
   };
+}
+
+type Sizes = readonly [classes: number, width: number, rows: number, hasChannels: number, hasBytes: number];
+
+interface OpenedKernel {
+  readonly exports: KernelExports;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** In the memory of the weights. Undefined where they lie in plain memory, or not as the kernel can read them. */
+function openInPlace(
+  module: WebAssembly.Module,
+  weight: Float32Array,
+  sizes: Sizes,
+): OpenedKernel | undefined {
+  // The kernel reads four at a time.
+  const taken = sizes[1] % 4 === 0 ? takeKernelMemory(weight) : undefined;
+  if (taken === undefined) return undefined;
+  const exports = instantiate(module, taken.memory);
+  return exports.allocate(...sizes, weight.byteOffset, taken.end) === 0
+    ? undefined
+    : { exports, memory: taken.memory };
+}
+
+function openWithCopy(
+  module: WebAssembly.Module,
+  weight: Float32Array,
+  sizes: Sizes,
+): OpenedKernel | undefined {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const exports = instantiate(module, memory);
+  if (exports.allocate(...sizes, 0, 0) === 0) return undefined;
+  const [classes, width] = sizes;
+  const stride = exports.weightStride.value;
+  const target = new Float32Array(memory.buffer, exports.weight.value, classes * stride);
+  if (stride === width) target.set(weight);
+  else for (let c = 0; c < classes; c++) target.set(weight.subarray(c * width, (c + 1) * width), c * stride);
+  return { exports, memory };
+}
+
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
 }
 
 /** Copies `rows` samples, from sample `from` on, into the kernel's memory. */

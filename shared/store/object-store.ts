@@ -60,7 +60,11 @@ export interface GetOptions extends CallOptions {
    * of its bytes are there. Nothing about them is certain yet. Must not throw.
    */
   readonly onPart?: OnPart;
+  /** Makes the memory for so many bytes, for a reader that can ask: at most `maxBytes`. */
+  readonly allocate?: Allocate;
 }
+
+export type Allocate = (bytes: number) => Uint8Array;
 
 export interface OpenOptions extends CallOptions {
   /**

@@ -14,6 +14,8 @@ import {
   stride,
   upper,
   weight,
+  weightBytes,
+  weightStride,
 } from './memory';
 import { contender, measureFeatures, pick } from './pick-argmax';
 import { dotBytes, highDoubles, lowDoubles, maxLane, multiplyAdd, sumLanes, sumPair } from './simd';
@@ -157,21 +159,21 @@ function boundLogits(): i32 {
 
 /** The first `n` contenders' logits in float32, four at a time, exactly as `computeLogits` would. */
 function computeContenders(h: usize, f: usize, n: i32): void {
-  const bytes = (<usize>stride) << 2;
+  const step = (<usize>weightStride) << 2;
   for (let i = 0; i < n; i += 4) {
     const c0 = contender(i);
     const c1 = contender(min(i + 1, n - 1));
     const c2 = contender(min(i + 2, n - 1));
     const c3 = contender(min(i + 3, n - 1));
-    const w0 = weight + <usize>c0 * bytes;
-    const w1 = weight + <usize>c1 * bytes;
-    const w2 = weight + <usize>c2 * bytes;
-    const w3 = weight + <usize>c3 * bytes;
+    const w0 = weight + <usize>c0 * step;
+    const w1 = weight + <usize>c1 * step;
+    const w2 = weight + <usize>c2 * step;
+    const w3 = weight + <usize>c3 * step;
     let a0 = f32x4.splat(0),
       a1 = a0,
       a2 = a0,
       a3 = a0;
-    for (let at: usize = 0; at < bytes; at += 16) {
+    for (let at: usize = 0; at < weightBytes; at += 16) {
       const x = v128.load(h + at);
       a0 = multiplyAdd(v128.load(w0 + at), x, a0);
       a1 = multiplyAdd(v128.load(w1 + at), x, a1);

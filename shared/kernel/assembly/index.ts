@@ -23,6 +23,7 @@ export {
   shaped,
   stride,
   weight,
+  weightStride,
 } from './memory';
 export { certifyLogits } from './pick-argmax';
 export { deriveCopies, prepareHead } from './prepare';

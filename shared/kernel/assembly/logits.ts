@@ -1,4 +1,14 @@
-import { bias, classes, features, logitStride, logits, stride, weight } from './memory';
+import {
+  bias,
+  classes,
+  features,
+  logitStride,
+  logits,
+  stride,
+  weight,
+  weightBytes,
+  weightStride,
+} from './memory';
 import { multiplyAdd, sumLanes } from './simd';
 
 /**
@@ -13,7 +23,7 @@ export function computeLogits(rows: i32): void {
   }
   const step = (<usize>stride) << 2;
   for (let c = 0; c < classes; c += 5) {
-    const w = weight + <usize>c * step;
+    const w = weight + ((<usize>c * <usize>weightStride) << 2);
     for (let row = 0; row < rows; row += 2) {
       // An odd last sample is computed together with the spare row behind it.
       tile(
@@ -28,8 +38,8 @@ export function computeLogits(rows: i32): void {
 
 /** The same for one sample: eight classes at a time hide the latency of the addition. */
 export function computeOne(row: i32): void {
-  const step = (<usize>stride) << 2;
-  const h = features + <usize>row * step;
+  const step = (<usize>weightStride) << 2;
+  const h = features + ((<usize>row * <usize>stride) << 2);
   const out = logits + ((<usize>row * <usize>logitStride()) << 2);
   for (let c = 0; c < classes; c += 8) {
     const w = weight + <usize>c * step;
@@ -42,7 +52,7 @@ export function computeOne(row: i32): void {
       a6 = a0,
       a7 = a0;
     const w4 = w + 4 * step;
-    for (let at: usize = 0; at < step; at += 16) {
+    for (let at: usize = 0; at < weightBytes; at += 16) {
       const x = v128.load(h + at);
       a0 = multiplyAdd(v128.load(w + at), x, a0);
       a1 = multiplyAdd(v128.load(w + step + at), x, a1);
@@ -68,7 +78,7 @@ export function computeOne(row: i32): void {
 
 /** Two samples × five classes: ten accumulators and three operands, what sixteen registers hold. */
 function tile(h: usize, w: usize, out: usize, c: i32): void {
-  const step = (<usize>stride) << 2;
+  const step = (<usize>weightStride) << 2;
   let a0 = f32x4.splat(0),
     a1 = a0,
     a2 = a0,
@@ -79,12 +89,12 @@ function tile(h: usize, w: usize, out: usize, c: i32): void {
     b2 = a0,
     b3 = a0,
     b4 = a0;
-  const h1 = h + step;
+  const h1 = h + ((<usize>stride) << 2);
   const w1 = w + step,
     w2 = w1 + step,
     w3 = w2 + step,
     w4 = w3 + step;
-  for (let at: usize = 0; at < step; at += 16) {
+  for (let at: usize = 0; at < weightBytes; at += 16) {
     const x = v128.load(h + at);
     const y = v128.load(h1 + at);
     let k = v128.load(w + at);

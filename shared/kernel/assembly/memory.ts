@@ -4,8 +4,12 @@
 export let classes: i32 = 0;
 /** L, the number of penultimate features. */
 export let width: i32 = 0;
-/** L rounded up to a multiple of 16, and further where rows would compete for the same cache lines (`spread`): floats between two rows of features or weights. The padding is zero. */
+/** L rounded up to a multiple of 16, and further where rows would compete for the same cache lines (`spread`): floats between two rows of features. The padding is zero. */
 export let stride: i32 = 0;
+/** Floats between two rows of W: `stride`, or L where W lies in a file. */
+export let weightStride: i32 = 0;
+/** Bytes of a row of W that are read: L rounded up to a multiple of 4. */
+export let weightBytes: usize = 0;
 /** C rounded up to a multiple of 8, and further as above: floats between two rows of logits or of the transposed weights. */
 export let classStride: i32 = 0;
 
@@ -13,7 +17,7 @@ export let classStride: i32 = 0;
 export let features: usize = 0;
 /** b, `classStride` floats. */
 export let bias: usize = 0;
-/** W by class, `stride` floats each; PADDING rows of zeros follow, so that tiles need no remainder. */
+/** W by class, `weightStride` floats each; PADDING rows of anything follow, so that tiles need no remainder. */
 export let weight: usize = 0;
 /** W by channel, `classStride` floats each. 0 where it is not kept. */
 export let transposed: usize = 0;
@@ -53,19 +57,32 @@ let end: usize = 0;
 /**
  * Lays out memory for a head and up to `rows` samples at once; all of it is zero. `hasChannels` keeps W by channel
  * too, for `shapeLogits`; `hasBytes` W as bytes, for `certifyArgmax`. Returns false when the memory cannot grow.
+ * @param given where W lies already, in rows of L floats, L a multiple of 4; 0 where it does not
+ * @param from the first address that is free then
  */
-export function allocate(c: i32, l: i32, rows: i32, hasChannels: bool, hasBytes: bool): bool {
+export function allocate(
+  c: i32,
+  l: i32,
+  rows: i32,
+  hasChannels: bool,
+  hasBytes: bool,
+  given: usize,
+  from: usize,
+): bool {
+  if (given !== 0 && given < __heap_base) return false;
   classes = c;
   width = l;
   stride = spread((l + 15) & ~15);
   classStride = spread((c + 7) & ~7);
   maskStride = (((l + 7) >> 3) + 16) & ~15;
-  end = (__heap_base + 63) & ~63;
+  weightStride = given !== 0 ? l : stride;
+  weightBytes = (<usize>((l + 3) & ~3)) << 2;
+  end = ((given !== 0 ? from : __heap_base) + 63) & ~63;
   const rowBytes = (<usize>stride) << 2;
   const classBytes = (<usize>classStride) << 2;
   features = take(<usize>(rows + 1) * rowBytes);
   bias = take((<usize>(classStride + PADDING)) << 2);
-  weight = take(<usize>(c + PADDING) * rowBytes);
+  weight = given !== 0 ? given : take(<usize>(c + PADDING) * rowBytes);
   transposed = hasChannels ? take(<usize>l * classBytes) : 0;
   quantised = hasBytes ? take(<usize>(c + PADDING) * <usize>stride) : 0;
   facts = take((<usize>c * CLASS_FACTS) << 3);
@@ -81,7 +98,8 @@ export function allocate(c: i32, l: i32, rows: i32, hasChannels: bool, hasBytes:
   channelRows = take((<usize>(CHANNEL_BLOCK + 8)) << 2);
   channelFactors = take((<usize>(CHANNEL_BLOCK + 8)) << 2);
   const pages = <i32>((end + 0xffff) >> 16) - memory.size();
-  return pages <= 0 || memory.grow(pages) >= 0;
+  // Others have views of a memory that was given: it must not grow.
+  return pages <= 0 || (given === 0 && memory.grow(pages) >= 0);
 }
 
 /** Floats between two samples' original logits: room for the last tile to write past C. */

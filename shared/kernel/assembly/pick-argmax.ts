@@ -11,6 +11,7 @@ import {
   stride,
   upper,
   weight,
+  weightStride,
   width,
 } from './memory';
 import { largestBias, largestNorm } from './prepare';
@@ -118,7 +119,7 @@ export function contender(i: i32): i32 {
 
 /** f_c in float64, summed in the order of the reference implementation. */
 function exactLogit(h: usize, c: i32): f64 {
-  const w = weight + ((<usize>c * <usize>stride) << 2);
+  const w = weight + ((<usize>c * <usize>weightStride) << 2);
   let sum: f64 = 0;
   for (let l: usize = 0; l < <usize>width; l++) {
     sum += <f64>load<f32>(w + (l << 2)) * <f64>load<f32>(h + (l << 2));

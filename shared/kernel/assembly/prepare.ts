@@ -8,6 +8,8 @@ import {
   stride,
   transposed,
   weight,
+  weightBytes,
+  weightStride,
   width,
 } from './memory';
 import { highDoubles, lowDoubles, maxLane, sumPair } from './simd';
@@ -55,11 +57,10 @@ export function deriveCopies(): void {
 
 /** ‖W_c‖ */
 function normOf(c: i32): f64 {
-  const bytes = (<usize>stride) << 2;
-  const w = weight + <usize>c * bytes;
+  const w = weight + ((<usize>c * <usize>weightStride) << 2);
   let low = f64x2.splat(0),
     high = low;
-  for (let at: usize = 0; at < bytes; at += 16) {
+  for (let at: usize = 0; at < weightBytes; at += 16) {
     const x = v128.load(w + at);
     const x0 = lowDoubles(x);
     const x1 = highDoubles(x);
@@ -80,7 +81,7 @@ function transpose(start: i32, end: i32): void {
 
 /** The padding of both sides makes room for the last squares. */
 function transposeSquare(c: i32, l: i32): void {
-  const from = (<usize>stride) << 2;
+  const from = (<usize>weightStride) << 2;
   const to = (<usize>classStride) << 2;
   const at = weight + <usize>c * from + ((<usize>l) << 2);
   const r0 = v128.load(at);
@@ -100,10 +101,10 @@ function transposeSquare(c: i32, l: i32): void {
 
 /** W_c = a_c·z_c + e_c: stores z_c and a_c, ΣW_c, Σe_c, ‖e_c‖. */
 function quantiseClass(c: i32): void {
-  const bytes = (<usize>stride) << 2;
-  const w = weight + <usize>c * bytes;
+  const w = weight + ((<usize>c * <usize>weightStride) << 2);
   let largest = f32x4.splat(0);
-  for (let at: usize = 0; at < bytes; at += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(w + at)));
+  for (let at: usize = 0; at < weightBytes; at += 16)
+    largest = f32x4.max(largest, f32x4.abs(v128.load(w + at)));
   const top = <f64>maxLane(largest);
   const scale = top / 127;
   const inverses = f32x4.splat(scale > 1e-30 ? <f32>(1 / scale) : 0);
@@ -112,7 +113,7 @@ function quantiseClass(c: i32): void {
   let weights = f64x2.splat(0),
     errors = weights,
     errorSquares = weights;
-  for (let at: usize = 0; at < bytes; at += 16) {
+  for (let at: usize = 0; at < weightBytes; at += 16) {
     const x = v128.load(w + at);
     const level = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, inverses)));
     const q = i32x4.max_s(i32x4.min_s(level, i32x4.splat(127)), i32x4.splat(-127));

@@ -15,6 +15,7 @@ import {
   stride,
   transposed,
   weight,
+  weightStride,
   width,
 } from './memory';
 import { hasCopies } from './prepare';
@@ -179,7 +180,7 @@ function addChannels(out: usize, n: i32): void {
 
 /** As `addChannels`, four classes at a time, from W by class. The padding after W makes room for the last ones. */
 function gatherChannels(out: usize, n: i32): void {
-  const step = (<usize>stride) << 2;
+  const step = (<usize>weightStride) << 2;
   for (let at: usize = 0; at < (<usize>classes) << 2; at += 16) {
     const first = (at >> 2) * step;
     let sums = v128.load(out + at);

@@ -73,11 +73,11 @@ describe.each(['relaxed-simd', 'simd'] as const)('the kernel with %s', (kind) =>
   /** Counts how often instances that are made from now on make copies. */
   function countCopies(): { copies: number } {
     const counted = { copies: 0 };
-    const { Instance, ...others } = WebAssembly;
+    const { Instance, Memory } = WebAssembly;
     class Counting {
       readonly exports: object;
-      constructor(source: WebAssembly.Module) {
-        const { exports } = new Instance(source);
+      constructor(source: WebAssembly.Module, imports: WebAssembly.Imports) {
+        const { exports } = new Instance(source, imports);
         const deriveCopies = () => {
           counted.copies++;
           (exports.deriveCopies as () => void)();
@@ -85,7 +85,7 @@ describe.each(['relaxed-simd', 'simd'] as const)('the kernel with %s', (kind) =>
         this.exports = { ...exports, deriveCopies };
       }
     }
-    vi.stubGlobal('WebAssembly', { ...others, Instance: Counting });
+    vi.stubGlobal('WebAssembly', { Instance: Counting, Memory });
     return counted;
   }
 

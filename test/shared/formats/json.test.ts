@@ -58,6 +58,31 @@ describe('strict JSON', () => {
     expect(parseStrictJson('[{"a":"a"},{"a":"b:"},{"b":{"a":"a"},"a":[]}]')).toHaveLength(3);
   });
 
+  it('decides as a walk over single characters does', () => {
+    const members = fc.array(
+      fc.constantFrom('"a"', '"\\u0061"', '"b"', '"\\\\"', '"\\""', '{', '}', ':', ',', '[', ']', '1', ' '),
+    );
+    let refused = 0;
+    const texts = fc.oneof(
+      members.map((parts) => parts.join('')),
+      fc
+        .array(fc.constantFrom('a', 'b', '\\"', '\\\\'))
+        .map((keys) => `{${keys.map((key) => `"${key}":1`)}}`),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        const wanted = outcome(() => {
+          refuseByWalking(text);
+          return JSON.parse(text);
+        });
+        expect(outcome(() => parseStrictJson(text))).toEqual(wanted);
+        refused += Number(String(wanted).includes('twice'));
+      }),
+      { seed: 5, numRuns: 3000 },
+    );
+    expect(refused).toBeGreaterThan(300);
+  });
+
   it('refuses depth before parsing and long unfinished strings quickly', () => {
     expect(() => parseStrictJson('['.repeat(1_000_000))).toThrow(/deeper/);
     expect(() => parseStrictJson(`"${'\\'.repeat(1_000_001)}`)).toThrow(SyntaxError);
@@ -68,3 +93,29 @@ describe('strict JSON', () => {
     expect(() => parseStrictJson(text)).toThrow(SyntaxError);
   });
 });
+
+/** What it returns, or the message of what it throws. */
+function outcome(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Throws for a key that stands twice in its object; the slow way. */
+function refuseByWalking(text: string): void {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '"') {
+      const start = at++;
+      while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+      if (at >= text.length) throw new SyntaxError('a string has no end');
+      if (!/^\s*:/.test(text.slice(at + 1))) continue;
+      const key = JSON.parse(text.slice(start, at + 1));
+      if (open.at(-1)?.has(key)) throw new SyntaxError(`the key ${JSON.stringify(key)} stands twice`);
+      open.at(-1)?.add(key);
+    } else if ('{['.includes(text[at]!)) open.push(new Set());
+    else if ('}]'.includes(text[at]!)) open.pop();
+  }
+}

@@ -35,7 +35,7 @@ async function openFolder(folder: string, { device, threads }: ServeOptions): Pr
   const reader = openArtifactFolder(folder);
   const loaded = await loadDetector(reader);
   const { document, head, manifest, version } = loaded;
-  const serving = prepareServing(version, loaded, await compileKernel());
+  const serving = await prepareServing(version, loaded, await compileKernel());
   const entry = manifest.files.find(({ name }) => name === 'detector.onnx');
   const images =
     entry === undefined || document.preprocessing === null

@@ -12,7 +12,7 @@ import { safetensorsDataOffset } from '../../shared/formats/safetensors.ts';
 import { allocateForKernel } from '../../shared/kernel/kernel-memory.ts';
 import type { KernelModule } from '../../shared/kernel/kernel-module.ts';
 import { prepareScorer } from '../../shared/kernel/prepare-scorer.ts';
-import { findDetector } from '../../shared/methods/registry.ts';
+import { loadMethod } from '../../shared/methods/load-method.ts';
 import type { ChannelState } from '../../shared/store/channels.ts';
 import type { ObjectReader } from '../../shared/store/object-store.ts';
 import { versionKey } from '../../shared/store/version-keys.ts';
@@ -63,13 +63,13 @@ export async function loadServing(
 }
 
 /** A decoded version, ready to score features. */
-export function prepareServing(
+export async function prepareServing(
   version: string,
   contents: DetectorContents,
   kernel: KernelModule | undefined,
-): ServingDetector {
+): Promise<ServingDetector> {
   const { document, head, tensors, calibrationScores } = contents;
-  const detector = findDetector(document.method);
+  const detector = await loadMethod(document.method);
   return {
     version,
     method: document.method,

@@ -31,7 +31,10 @@ import { tempScale } from './temp-scale.ts';
 import { vim } from './vim.ts';
 import { vra } from './vra.ts';
 
-/** Every method, in the order of tables: an import and an entry each, and nothing else in the project names them. */
+/**
+ * Every method, in the order of tables: an import and an entry each, and nothing else in the project names them, but for
+ * the default in load-method.ts.
+ */
 export const methods: readonly Method[] = [
   himplos,
   energy,

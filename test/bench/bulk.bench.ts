@@ -84,7 +84,7 @@ function blockOfFeatures(): Float32Array {
 
 /** Median milliseconds of a block, in this process. */
 async function timeKernel(bytes: Uint8Array, block: Float32Array): Promise<number> {
-  const { scorer } = prepareServing('', await decodeDetector(bytes), await compileKernel());
+  const { scorer } = await prepareServing('', await decodeDetector(bytes), await compileKernel());
   const scores = allocateScores(BLOCK);
   const times = Array.from({ length: 40 }, () => {
     const start = performance.now();

@@ -50,7 +50,7 @@ async function measureSessions(detector: string, batch: number, threads: number)
   const kept = keepOutputs(readFileSync(join(detector, 'detector.onnx')), ['features']);
   const cut = await openSession(kept, 'classifier up to its features', options);
   const loaded = await loadDetector(openArtifactFolder(detector));
-  const serving = prepareServing(loaded.version, loaded, await compileKernel());
+  const serving = await prepareServing(loaded.version, loaded, await compileKernel());
   const random = seededRandom(1);
   const tensor = Float32Array.from({ length: batch * 3 * SIDE * SIDE }, () => 2 * random() - 1);
   const dims = [batch, 3, SIDE, SIDE];

@@ -32,7 +32,7 @@ export async function imageServer(
     width: head.width,
     device: 'cpu',
   });
-  const serving = { ...prepareServing(version, loaded, await compileKernel()), images };
+  const serving = { ...(await prepareServing(version, loaded, await compileKernel())), images };
   const bugs: unknown[] = [];
   const app = createApp({
     model: 'drawings',

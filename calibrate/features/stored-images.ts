@@ -10,7 +10,8 @@ import type { GatherContext } from './gather-set.ts';
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
- * What a stored detector needs to turn images into features: detector.onnx up to its features in a session, and its preprocessing.
+ * What a stored detector needs to turn images into features: detector.onnx up to its features in a session, and its
+ * preprocessing.
  * Throws `bad-usage` when the detector was calibrated without a model or without preprocessing.
  */
 export async function openStoredImages(

@@ -31,18 +31,18 @@ export function keepOutputs(model: Uint8Array, outputs: readonly string[]): Uint
   const graph = findGraph(model);
   const parts = readParts(model, graph);
   const declared = new Set(
-    parts.filter(({ number }) => number === GRAPH.output).map(({ names }) => names[0] ?? ''),
+    parts.filter(({ number }) => number === GRAPH.output).map(({ names }) => names.at(-1) ?? ''),
   );
   if (!outputs.every((name) => declared.has(name))) return model;
 
   const live = namesBehind(outputs, parts);
   const dropped = new Set<string>();
   for (const { number, names } of parts) {
-    const [name = ''] = names;
+    const name = names.at(-1) ?? '';
     if (number === GRAPH.initializer && !live.has(name)) dropped.add(name);
   }
   const isKept = ({ number, names }: Part) => {
-    const [name = ''] = names;
+    const name = names.at(-1) ?? '';
     if (number === GRAPH.node) return names.some((one) => live.has(one));
     if (number === GRAPH.initializer || number === GRAPH.input) return !dropped.has(name);
     return number !== GRAPH.output || outputs.includes(name);
@@ -74,7 +74,10 @@ function findGraph(model: Uint8Array): WireField {
 
 /** A field of a graph. */
 interface Part extends Pick<WireField, 'number' | 'at' | 'end'> {
-  /** What it is called: the outputs of a node, the one name of anything else; none for fields of other kinds. */
+  /**
+   * What it is called: the outputs of a node, the name of anything else (the last one, as decoders have it); none for
+   * fields of other kinds.
+   */
   readonly names: readonly string[];
   /** The tensors that a node reads, in inner graphs too. */
   readonly reads: readonly string[];

@@ -49,6 +49,8 @@ export async function loadServing(
       // The scorer is prepared while the model for images is still on its way, which is not wanted without one.
       const prepared = contents.then(async (loaded) => prepareServing(version, loaded, await parts.kernel));
       const usable = prepared.then((serving) => serving.contents);
+      // Whoever waits for it hears of a failure, and perhaps nobody does, or not yet.
+      usable.catch(() => undefined);
       const [serving, images] = await Promise.all([
         prepared,
         parts.loadImages?.(store, detector, state, usable, signal),

@@ -11,15 +11,14 @@ const free = new WeakMap<ArrayBufferLike, KernelMemory>();
 const PAGE_BYTES = 65_536;
 /** Left to the kernel's own constants. */
 const START = PAGE_BYTES;
-/** Larger files, which are banks of features for the most part, get plain memory. */
+/** Larger ones get plain memory: past 26 MB V8, which counts all of it, collects garbage at once, and longer with more. */
 const MAX_BYTES = 128 * 2 ** 20;
 /** What the kernel needs besides W in its three forms: 1 MB at 2048 × 1000. A head that needs more is copied. */
 const SCRATCH_BYTES = 4 * 2 ** 20;
 
 /**
  * Memory for a file of so many bytes, of zeros, from which `openKernel` can use the head's weights without a copy: at
- * 2048 × 1000 that saves 8 MB and 10 ms of a cold start. What is behind the file costs nothing before it is used, but
- * V8 counts it: past 64 MB it would collect garbage at once.
+ * 2048 × 1000 that saves 8 MB and 13 ms of a cold start. What is behind the file costs nothing before it is used.
  */
 export function allocateForKernel(bytes: number): Uint8Array<ArrayBuffer> {
   if (bytes > MAX_BYTES || typeof WebAssembly === 'undefined') return new Uint8Array(bytes);

@@ -89,10 +89,10 @@ export async function compileKernel(
 }
 
 /**
- * Puts a head into the memory of a new instance, or an instance to where the head is (`allocateForKernel`). `hasChannels` and `hasBytes` as in assembly/memory.ts; making those
- * copies is left to the caller (`exports.deriveCopies`, until which `certifyArgmax` cannot be used). Returns undefined
- * for a head that is too large for the kernel or has numbers too large for float32 sums, or when the runtime refuses the
- * memory.
+ * Puts a head into the memory of a new instance, or an instance to where the head is (`allocateForKernel`).
+ * `hasChannels` and `hasBytes` as in assembly/memory.ts; making those copies is left to the caller
+ * (`exports.deriveCopies`, until which `certifyArgmax` cannot be used). Returns undefined for a head that is too large
+ * for the kernel or has numbers too large for float32 sums, or when the runtime refuses the memory.
  */
 export function openKernel(
   { module }: KernelModule,

@@ -173,6 +173,25 @@ describe('openHttpGet', () => {
     await expect(get({ allow })).rejects.toThrow('200 99999999999999');
   });
 
+  it('puts bodies into memory that its caller allocates, once it may, and refusals elsewhere', async () => {
+    const { get } = await serve(
+      (socket, count) => void socket.write(whole('body', count === 2 ? '404 No' : '200 OK')),
+    );
+    const memory = new Uint8Array(100);
+    const order: string[] = [];
+    const options = {
+      allow: () => void order.push('allow'),
+      allocate: (bytes: number) => {
+        order.push(`allocate ${bytes}`);
+        return memory.subarray(50, 50 + bytes);
+      },
+    };
+    expect((await get(options)).body.buffer).toBe(memory.buffer);
+    expect(Buffer.from(memory.subarray(49, 55)).toString()).toBe('\0body\0');
+    expect((await get(options)).body.buffer).not.toBe(memory.buffer);
+    expect(order).toEqual(['allow', 'allocate 4', 'allow']);
+  });
+
   it('gives up on silence and on request', async () => {
     const { get } = await serve(
       (socket) => void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhal'),

@@ -235,6 +235,13 @@ describe('a damaged model', () => {
     expect(keepOutputs(whole, ['features'])).toBe(whole);
   });
 
+  it('takes the last of two names, as decoders do', () => {
+    const weight = wrap(5, join(wrap(8, text('dead')), wrap(8, text('w'))));
+    const node = wrap(1, join(wrap(1, text('w')), wrap(2, text('features'))));
+    const whole = wrap(7, join(node, weight, wrap(12, join(wrap(1, text('x')), wrap(1, text('features'))))));
+    expect(keepOutputs(whole, ['features'])).toBe(whole);
+  });
+
   it('takes outputs and inputs that are left out for what they are', () => {
     const unnamed = new Uint8Array(0);
     // A node whose first output is left out does not compute what another leaves out as its input.

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { allocateForKernel, takeKernelMemory } from '../../../shared/kernel/kernel-memory.ts';
 import { compileKernel } from '../../../shared/kernel/kernel-module.ts';
 import { type FittedDetector, prepareScorer } from '../../../shared/kernel/prepare-scorer.ts';
@@ -20,6 +20,11 @@ function inFile(fitted: FittedDetector, before: number): { fitted: FittedDetecto
   placed.set(weight);
   floats(before + weight.byteLength, BEHIND.length).set(BEHIND);
   return { fitted: { ...fitted, head: { ...fitted.head, weight: placed } }, file };
+}
+
+/** Whether a kernel has written behind the file. */
+function isUsedBehind({ buffer, byteOffset, length }: Uint8Array): boolean {
+  return new Uint8Array(buffer, byteOffset + length).some((byte) => byte !== 0);
 }
 
 describe.each(['relaxed-simd', 'simd'] as const)('weights in memory for a kernel, %s', async (kind) => {
@@ -55,14 +60,27 @@ describe.each(['relaxed-simd', 'simd'] as const)('weights in memory for a kernel
           expect(score(placed.fitted, isDeferred, features)).toEqual(score(fitted, isDeferred, features));
           expect(takeKernelMemory(placed.fitted.head.weight)).toBeUndefined();
           expect(placed.file).toEqual(bytes);
-          const { buffer, byteOffset, length } = placed.file;
-          const behind = new Uint8Array(buffer, byteOffset + length);
-          expect(behind.some((byte) => byte !== 0)).toBe(true);
+          expect(isUsedBehind(placed.file)).toBe(true);
         }
       }
       const energy = { detector: findDetector('energy'), head, tensors: {} };
       const placed = inFile(energy, before);
       expect(score(placed.fitted, false, features)).toEqual(score(energy, false, features));
+    }
+  });
+
+  it('are used where they lie at 1000 × 2048, and copied where the kernel needs more than there is', () => {
+    for (const [classes, width, isInPlace] of [
+      [1000, 2048, true],
+      [60_000, 4, false],
+    ] as const) {
+      const random = seeded(classes);
+      const head = randomHead(random, classes, width);
+      const fitted = fittedHimplos(head, randomPrototypes(random, head), { mask: 50 });
+      const features = randomFeatures(random, ROWS, width);
+      const placed = inFile(fitted, 8);
+      expect(score(placed.fitted, true, features)).toEqual(score(fitted, true, features));
+      expect(isUsedBehind(placed.file)).toBe(isInPlace);
     }
   });
 
@@ -81,7 +99,7 @@ describe.each(['relaxed-simd', 'simd'] as const)('weights in memory for a kernel
 });
 
 describe('memory for a kernel', () => {
-  it('belongs to whoever takes it first, and is plain for large files', () => {
+  it('belongs to whoever takes it first, and is plain for large files and where there is none', () => {
     const floats = ({ buffer, byteOffset }: Uint8Array<ArrayBuffer>) =>
       new Float32Array(buffer, byteOffset, 1);
     const file = allocateForKernel(1000);
@@ -90,6 +108,17 @@ describe('memory for a kernel', () => {
     expect(taken.memory.buffer).toBe(file.buffer);
     expect(taken.end).toBe(file.byteOffset + 1000);
     expect(takeKernelMemory(floats(file))).toBeUndefined();
+    vi.stubGlobal('WebAssembly', {
+      Memory: class {
+        constructor() {
+          throw new RangeError('no address space');
+        }
+      },
+    });
+    const refused = allocateForKernel(1000);
+    vi.unstubAllGlobals();
+    expect(refused).toEqual(new Uint8Array(1000));
+    expect(takeKernelMemory(floats(refused))).toBeUndefined();
     const large = allocateForKernel(200 * 2 ** 20);
     expect(large).toHaveLength(200 * 2 ** 20);
     expect(takeKernelMemory(floats(large))).toBeUndefined();

@@ -160,6 +160,7 @@ function boundLogits(): i32 {
 /** The first `n` contenders' logits in float32, four at a time, exactly as `computeLogits` would. */
 function computeContenders(h: usize, f: usize, n: i32): void {
   const step = (<usize>weightStride) << 2;
+  const bytes = weightBytes;
   for (let i = 0; i < n; i += 4) {
     const c0 = contender(i);
     const c1 = contender(min(i + 1, n - 1));
@@ -173,7 +174,7 @@ function computeContenders(h: usize, f: usize, n: i32): void {
       a1 = a0,
       a2 = a0,
       a3 = a0;
-    for (let at: usize = 0; at < weightBytes; at += 16) {
+    for (let at: usize = 0; at < bytes; at += 16) {
       const x = v128.load(h + at);
       a0 = multiplyAdd(v128.load(w0 + at), x, a0);
       a1 = multiplyAdd(v128.load(w1 + at), x, a1);

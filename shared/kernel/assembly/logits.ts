@@ -39,6 +39,7 @@ export function computeLogits(rows: i32): void {
 /** The same for one sample: eight classes at a time hide the latency of the addition. */
 export function computeOne(row: i32): void {
   const step = (<usize>weightStride) << 2;
+  const bytes = weightBytes;
   const h = features + ((<usize>row * <usize>stride) << 2);
   const out = logits + ((<usize>row * <usize>logitStride()) << 2);
   for (let c = 0; c < classes; c += 8) {
@@ -52,7 +53,7 @@ export function computeOne(row: i32): void {
       a6 = a0,
       a7 = a0;
     const w4 = w + 4 * step;
-    for (let at: usize = 0; at < weightBytes; at += 16) {
+    for (let at: usize = 0; at < bytes; at += 16) {
       const x = v128.load(h + at);
       a0 = multiplyAdd(v128.load(w + at), x, a0);
       a1 = multiplyAdd(v128.load(w + step + at), x, a1);
@@ -79,6 +80,7 @@ export function computeOne(row: i32): void {
 /** Two samples × five classes: ten accumulators and three operands, what sixteen registers hold. */
 function tile(h: usize, w: usize, out: usize, c: i32): void {
   const step = (<usize>weightStride) << 2;
+  const bytes = weightBytes;
   let a0 = f32x4.splat(0),
     a1 = a0,
     a2 = a0,
@@ -94,7 +96,7 @@ function tile(h: usize, w: usize, out: usize, c: i32): void {
     w2 = w1 + step,
     w3 = w2 + step,
     w4 = w3 + step;
-  for (let at: usize = 0; at < weightBytes; at += 16) {
+  for (let at: usize = 0; at < bytes; at += 16) {
     const x = v128.load(h + at);
     const y = v128.load(h1 + at);
     let k = v128.load(w + at);

@@ -57,10 +57,11 @@ export function deriveCopies(): void {
 
 /** ‖W_c‖ */
 function normOf(c: i32): f64 {
+  const bytes = weightBytes;
   const w = weight + ((<usize>c * <usize>weightStride) << 2);
   let low = f64x2.splat(0),
     high = low;
-  for (let at: usize = 0; at < weightBytes; at += 16) {
+  for (let at: usize = 0; at < bytes; at += 16) {
     const x = v128.load(w + at);
     const x0 = lowDoubles(x);
     const x1 = highDoubles(x);
@@ -101,9 +102,10 @@ function transposeSquare(c: i32, l: i32): void {
 
 /** W_c = a_c·z_c + e_c: stores z_c and a_c, ΣW_c, Σe_c, ‖e_c‖. */
 function quantiseClass(c: i32): void {
+  const bytes = weightBytes;
   const w = weight + ((<usize>c * <usize>weightStride) << 2);
   let largest = f32x4.splat(0);
-  for (let at: usize = 0; at < weightBytes; at += 16)
+  for (let at: usize = 0; at < bytes; at += 16)
     largest = f32x4.max(largest, f32x4.abs(v128.load(w + at)));
   const top = <f64>maxLane(largest);
   const scale = top / 127;
@@ -113,7 +115,7 @@ function quantiseClass(c: i32): void {
   let weights = f64x2.splat(0),
     errors = weights,
     errorSquares = weights;
-  for (let at: usize = 0; at < weightBytes; at += 16) {
+  for (let at: usize = 0; at < bytes; at += 16) {
     const x = v128.load(w + at);
     const level = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, inverses)));
     const q = i32x4.max_s(i32x4.min_s(level, i32x4.splat(127)), i32x4.splat(-127));

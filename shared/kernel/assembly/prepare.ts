@@ -105,8 +105,7 @@ function quantiseClass(c: i32): void {
   const bytes = weightBytes;
   const w = weight + ((<usize>c * <usize>weightStride) << 2);
   let largest = f32x4.splat(0);
-  for (let at: usize = 0; at < bytes; at += 16)
-    largest = f32x4.max(largest, f32x4.abs(v128.load(w + at)));
+  for (let at: usize = 0; at < bytes; at += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(w + at)));
   const top = <f64>maxLane(largest);
   const scale = top / 127;
   const inverses = f32x4.splat(scale > 1e-30 ? <f32>(1 / scale) : 0);

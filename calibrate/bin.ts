@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { HimplosError } from '../shared/errors.ts';
+import { ReaderGone } from './io.ts';
 import { run } from './program.ts';
 
 const stop = new AbortController();
@@ -22,8 +23,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0); // the reader, `head` for example, has seen enough
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  stop.abort(new ReaderGone()); // no exit: onnxruntime aborts where that meets one of its calls on another thread
 });
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error; // whether or not anybody listens, the work goes on

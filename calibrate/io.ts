@@ -15,8 +15,13 @@ export interface Io {
   /** Progress, warnings and errors. */
   readonly stderr: TextOutput;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted when the user asks to stop. */
+  /** Aborted when the user asks to stop, or with {@link ReaderGone}. */
   readonly signal: AbortSignal;
+}
+
+/** Nobody reads the results any more: `head`, for example, has seen enough. The command ends, and that is no failure. */
+export class ReaderGone extends Error {
+  override readonly name = 'ReaderGone';
 }
 
 /** Writes text and waits until the reader keeps up, so that long output does not pile up in memory. */

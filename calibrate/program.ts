@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { HimplosError } from '../shared/errors.ts';
-import type { Io } from './io.ts';
+import { type Io, ReaderGone } from './io.ts';
 import {
   addPreprocessOptions,
   addRunOptions,
@@ -215,6 +215,7 @@ function report(error: unknown, io: Io): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? DONE : KNOWN_ERROR; // commander has printed its message
   }
+  if (io.signal.reason instanceof ReaderGone) return DONE;
   const known = io.signal.aborted && isAbort(error) ? (io.signal.reason as HimplosError) : error;
   if (known instanceof HimplosError) {
     io.stderr.write(`error: ${known.message}\n`);

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 // Loaded here too, although only the threads use it: its shared libraries have to outlive every thread.
 import 'sharp';
 import { HimplosError } from '../../shared/errors.ts';
-import type { ImageJob, ImageResult, ModelJob, PlainError } from './image-worker.ts';
+import type { EndJob, ImageJob, ImageResult, ModelJob, PlainError } from './image-worker.ts';
 import type { PreparedImage } from './prepare-image.ts';
 
 /** The thread's program: beside this file in the sources, beside the bundle once built. */
@@ -29,6 +29,8 @@ export class ImageThread {
   }[] = [];
   /** What it has open. */
   #model: ModelJob | undefined;
+  /** Settles when the thread is no more. */
+  readonly #gone: Promise<void>;
   /** Why it does no more work. */
   #end: { readonly cause: unknown } | undefined;
 
@@ -43,9 +45,12 @@ export class ImageThread {
     this.#worker.on('message', (result: ImageResult) => this.#settle(result));
     this.#worker.on('messageerror', (cause) => this.#fail(cause));
     this.#worker.on('error', (cause) => this.#fail(cause));
-    this.#worker.on('exit', (code) =>
-      this.#fail(new Error(`a thread for images ended with exit code ${code}`)),
-    );
+    this.#gone = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => {
+        this.#fail(new Error(`a thread for images ended with exit code ${code}`));
+        resolve();
+      });
+    });
   }
 
   /** Images given and not yet prepared. */
@@ -88,10 +93,14 @@ export class ImageThread {
     this.#worker.unref();
   }
 
-  /** Ends the thread; jobs not done fail. */
+  /**
+   * Ends the thread; jobs not done fail. It is asked to end, not terminated: onnxruntime aborts the whole process when
+   * one of its calls comes back to a thread that may run no more JavaScript. So a batch on the model is waited for.
+   */
   async end(): Promise<void> {
     this.#fail(new HimplosError('interrupted', 'work on images was stopped', { hint: 'run it again' }));
-    await this.#worker.terminate();
+    this.#worker.postMessage({ kind: 'end' } satisfies EndJob);
+    await this.#gone;
   }
 
   #settle(result: ImageResult): void {

@@ -32,6 +32,11 @@ export interface ImageJob {
   readonly wanted: 'features' | 'input';
 }
 
+/** No more jobs: those not done are dropped, and the thread ends once nothing of it runs. */
+export interface EndJob {
+  readonly kind: 'end';
+}
+
 /** An error as it crosses threads: structured cloning keeps no classes. */
 export interface PlainError {
   readonly code: ErrorCode;
@@ -59,16 +64,32 @@ let extractor: Promise<FeatureExtractor> | undefined;
 /** Input of the batches that are run here: memory for all of them. */
 let scratch = new Float32Array(0);
 
+let isEnding = false;
 let jobs = Promise.resolve();
-port.on('message', (job: ModelJob | ImageJob) => {
-  jobs = jobs.then(() => (job.kind === 'open' ? open(job) : run(job)));
+port.on('message', (job: ModelJob | ImageJob | EndJob) => {
+  if (job.kind === 'end') isEnding = true;
+  jobs = jobs.then(() => {
+    if (job.kind === 'end') return end();
+    if (isEnding) return undefined;
+    return job.kind === 'open' ? open(job) : run(job);
+  });
 });
 
-async function open({ model, described, threads }: ModelJob): Promise<void> {
+/** Nothing is left then that keeps the thread. */
+async function end(): Promise<void> {
+  await closeModel();
+  port.close();
+}
+
+async function closeModel(): Promise<void> {
   await extractor?.then(
     (old) => old[Symbol.asyncDispose](),
     () => undefined, // there is nothing to close of one that did not open
   );
+}
+
+async function open({ model, described, threads }: ModelJob): Promise<void> {
+  await closeModel();
   // Threads that only decode need no onnxruntime.
   extractor = import('../features/feature-extractor.ts').then(({ openExtractor }) =>
     openExtractor(model, described, { device: 'cpu', threads }),
@@ -79,6 +100,7 @@ async function open({ model, described, threads }: ModelJob): Promise<void> {
 async function run(job: ImageJob): Promise<void> {
   try {
     const { all, sizes, tensor } = await prepareBatch(job);
+    if (isEnding) return;
     const values = await valuesOf(sizes, tensor, job.wanted);
     port.postMessage({ kind: 'done', images: all, values } satisfies ImageResult, [values.buffer]);
   } catch (cause) {
@@ -122,7 +144,7 @@ async function prepareBatch({ setup, bytes, bounds, wanted }: ImageJob) {
   };
   let next = 0;
   const lane = async () => {
-    while (next < count) {
+    while (next < count && !isEnding) {
       const index = next++;
       const encoded = bytes.subarray(bounds[index], bounds[index + 1]);
       try {

@@ -2,6 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { calibrateDemoDetector } from '../demo-detector.ts';
 import { listBelow, newFolder, readError, runCommand, runWell, watchTemporaryFiles } from '../run-command.ts';
 import {
   COLOURS,
@@ -87,6 +88,19 @@ describe('stopped in the middle of the images', () => {
     expect(result.status).toBe(2);
     expect(result.stderr).toMatch(/^error: stopped before/m);
     expect([listBelow(folder), left]).toEqual([[], []]);
+  });
+});
+
+describe('read by a program that has seen enough', () => {
+  it('score stops and counts it as done, also with batches on the model', async () => {
+    const { detector, test } = await calibrateDemoDetector(newFolder());
+    const sources = Array.from({ length: 20 }, () => test);
+    for (let i = 0; i < 5; i++) {
+      const { child, ended } = spawnCommand(['score', '--detector', detector, '--batch', '16', ...sources]);
+      child.stdout!.once('data', () => child.stdout!.destroy());
+      const { status, stderr } = await ended;
+      expect([status, stderr]).toEqual([0, expect.stringMatching(/^.*detector\.onnx runs on \w+\n$/)]);
+    }
   });
 });
 

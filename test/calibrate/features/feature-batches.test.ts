@@ -79,6 +79,17 @@ describe('features of images on threads with sessions of their own', () => {
     expect(rows).toEqual([5, 5, 2]);
   });
 
+  it('wait for what runs on the model when nobody wants more: terminated there, they take the process along', async () => {
+    const many = Array.from({ length: 4 }, () => samples).flat();
+    const options = { preprocessing, threads: 2, skipBad: true };
+    for (let i = 0; i < 10; i++) {
+      for await (const batch of featureBatches(sourceOf(many), classifier, options)) {
+        expect(batch.firstRow).toBe(0);
+        break;
+      }
+    }
+  });
+
   it('that are not finite are refused by the name of their image', async () => {
     const how: Preprocessing = { ...preprocessing, std: [1e-38, 1e-38, 1e-38] };
     await expect(gather(2, samples.slice(0, 4), how)).rejects.toMatchObject({

@@ -28,6 +28,9 @@ const [CLASSES, WIDTH, ROUNDS, REPEATS] = [1000, 2048, 41, 20];
  */
 const PYTHON = process.env.HIMPLOS_PYTHON ?? '/usr/bin/python3';
 
+/** Of W with 64 samples. */
+const PRODUCT_FLOPS = 2 * 64 * CLASSES * WIDTH;
+
 const random = seeded(1);
 const head = randomHead(random, CLASSES, WIDTH);
 const prototypes = randomPrototypes(random, head);
@@ -68,13 +71,16 @@ for (const mask of [10, 50, 90]) {
 
   const batch = await timeInTurn({ 'kernel, batch 64': () => scorer.score(features, 64, scores) }, ROUNDS);
   report(`batches of 64 at p = ${mask}`, batch, { count: 64, unit: 'samples' });
+  const plain = (2 * PRODUCT_FLOPS) / batch[0]!.median / 1e6;
+  console.log(`  as long as two whole products of W with every sample take at ${plain.toFixed(1)} GFLOP/s`);
 }
 
 const dense = openKernel(module, head, { hasChannels: false, hasBytes: false })!;
 dense.features.set(features);
 const [products] = await timeInTurn({ logits: () => dense.exports.computeLogits(64) }, ROUNDS);
-const flops = 2 * 64 * CLASSES * WIDTH;
-const [median, fastest] = [products!.median, products!.min].map((ms) => (flops / ms / 1e6).toFixed(1));
+const [median, fastest] = [products!.median, products!.min].map((ms) =>
+  (PRODUCT_FLOPS / ms / 1e6).toFixed(1),
+);
 const peak = (await measurePeak())?.toFixed(1) ?? 'unknown';
 console.log(
   `\nlogits of a batch of 64: ${median} GFLOP/s, ${fastest} at best; multiply–adds alone reach ${peak} here`,

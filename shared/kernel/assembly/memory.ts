@@ -36,19 +36,19 @@ export let masks: usize = 0;
 export let maskStride: i32 = 0;
 /** The prototype of one sample's predicted class, `stride` floats; the caller writes it. */
 export let prototype: usize = 0;
-/** Scratch for one sample: bytes of the quantised features, and their integer products. */
+/** Scratch: the quantised features of each sample, `stride` bytes, and SAMPLE_FACTS float64 numbers about them. */
 export let featureBytes: usize = 0;
-export let products: usize = 0;
+export let sampleFacts: usize = 0;
 /** Scratch: upper bounds (float64 a class) and a list of classes. */
 export let upper: usize = 0;
 export let contenders: usize = 0;
-/** Scratch: addresses and coefficients of the channels of one block. */
-export let channelRows: usize = 0;
-export let channelFactors: usize = 0;
+/** Scratch: for each channel of one block that a sample adds, the address of its weights (u32) and its factor (f32). */
+export let channelList: usize = 0;
 
 /** Rows of zeros after W: the tallest tile, less one, rounded up. */
 export const PADDING: i32 = 8;
 export const CLASS_FACTS: i32 = 6;
+export const SAMPLE_FACTS: i32 = 5;
 /** Channels of one pass of the second product: 128 rows of W of 1000 classes are 512 KB, within a core's L2. */
 export const CHANNEL_BLOCK: i32 = 128;
 
@@ -91,12 +91,11 @@ export function allocate(
   predicted = take((<usize>rows) << 2);
   masks = take(<usize>rows * <usize>maskStride);
   prototype = take(rowBytes);
-  featureBytes = take(<usize>stride);
-  products = take((<usize>(c + PADDING)) << 2);
+  featureBytes = take(<usize>rows * <usize>stride);
+  sampleFacts = take((<usize>rows * SAMPLE_FACTS) << 3);
   upper = take((<usize>c) << 3);
   contenders = take((<usize>c) << 2);
-  channelRows = take((<usize>(CHANNEL_BLOCK + 8)) << 2);
-  channelFactors = take((<usize>(CHANNEL_BLOCK + 8)) << 2);
+  channelList = take((<usize>(CHANNEL_BLOCK + 4)) << 3);
   const pages = <i32>((end + 0xffff) >> 16) - memory.size();
   // Others have views of a memory that was given: it must not grow.
   return pages <= 0 || (given === 0 && memory.grow(pages) >= 0);

@@ -2,8 +2,7 @@ import { computeLogits, computeOne } from './logits';
 import {
   bias,
   CHANNEL_BLOCK,
-  channelFactors,
-  channelRows,
+  channelList,
   classes,
   classStride,
   features,
@@ -19,7 +18,7 @@ import {
   width,
 } from './memory';
 import { hasCopies } from './prepare';
-import { multiplyAdd } from './simd';
+import { multiplyAdd, sumInts } from './simd';
 
 // f_m = Wᵀh̄ + b with h̄ = min(mask ⊙ h, λ), from W by channel: only channels that contribute are read. Since
 // f_m = f − Wᵀ(h − h̄), the channels that were dropped or clipped will do as well where f is known; the fewer win.
@@ -67,8 +66,7 @@ function countFeatures(row: i32): i32 {
   for (let at: usize = 0; at < (<usize>stride) << 2; at += 16) {
     counts = i32x4.sub(counts, f32x4.ne(v128.load(h + at), f32x4.splat(0)));
   }
-  const pairs = i32x4.add(counts, v128.shuffle<i32>(counts, counts, 2, 3, 0, 1));
-  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+  return sumInts(counts);
 }
 
 /**
@@ -92,11 +90,11 @@ function addBlocks(rows: i32, out: usize, outBytes: usize, clip: f32): void {
     const end = min(l + CHANNEL_BLOCK, width);
     for (let row = 0; row < rows; row++) {
       const kind = load<u8>(kindOf(row));
-      const n = kind === NOTHING ? 0 : listChannels(row, l, end, clip, kind);
-      if (n === 0) continue;
+      if (kind === NOTHING) continue;
+      const listEnd = listChannels(row, l, end, clip, kind);
       const into = out + <usize>row * outBytes;
-      if (hasCopies) addChannels(into, n);
-      else gatherChannels(into, n);
+      if (hasCopies) addChannels(into, listEnd);
+      else gatherChannels(into, listEnd);
     }
   }
 }
@@ -108,61 +106,80 @@ function logitsOf(row: i32): usize {
 /** Whether fewer channels are dropped or clipped than contribute. */
 function hasFewerChanges(row: i32, clip: f32): bool {
   const h = features + ((<usize>row * <usize>stride) << 2);
-  const mask = masks + <usize>row * <usize>maskStride;
-  let kept = 0;
-  let changed = 0;
-  for (let l = 0; l < width; l++) {
-    const x = load<f32>(h + ((<usize>l) << 2));
-    const isKept = (load<u8>(mask + <usize>(l >> 3)) >> <u8>(l & 7)) & 1;
-    const value = isKept ? min<f32>(x, clip) : 0;
-    kept += i32(value !== 0);
-    changed += i32(value !== x);
+  const clips = f32x4.splat(clip);
+  let balance = i32x4.splat(0);
+  for (let l = 0; l < width; l += 4) {
+    const x = v128.load(h + ((<usize>l) << 2));
+    const value = v128.and(f32x4.pmin(x, clips), keptLanes(row, l));
+    // Lanes that are true are −1.
+    const contributes = f32x4.ne(value, f32x4.splat(0));
+    balance = i32x4.add(balance, i32x4.sub(contributes, f32x4.ne(value, x)));
   }
-  return changed < kept;
+  return sumInts(balance) < 0;
 }
 
-/** Lists the channels of [start, end) with the factor of each; returns how many, rounded up to fours by zeros. */
-function listChannels(row: i32, start: i32, end: i32, clip: f32, kind: u8): i32 {
+/** All ones in the lanes of channels l to l + 3 that the sample's mask keeps; l is a multiple of 4. */
+function keptLanes(row: i32, l: i32): v128 {
+  const bits = <i32>load<u8>(masks + <usize>row * <usize>maskStride + <usize>(l >> 3)) >> (l & 4);
+  return i32x4.ne(v128.and(i32x4.splat(bits), i32x4(1, 2, 4, 8)), i32x4.splat(0));
+}
+
+/**
+ * Lists the channels of [start, end) whose factor is not 0, rounded up to fours by zeros; returns where the list ends.
+ * `start` is a multiple of 4; features behind the last are 0.
+ */
+function listChannels(row: i32, start: i32, end: i32, clip: f32, kind: u8): usize {
   const h = features + ((<usize>row * <usize>stride) << 2);
-  const mask = masks + <usize>row * <usize>maskStride;
+  const clips = f32x4.splat(kind === WHOLE ? Infinity : clip);
+  const always = i32x4.splat(kind === WHOLE ? -1 : 0);
+  const taken = i32x4.splat(kind === CHANGE ? -1 : 0);
   // Of the first class, where there is W by class alone.
-  const first = hasCopies ? transposed : weight;
-  const step = hasCopies ? (<usize>classStride) << 2 : 4;
-  let n: usize = 0;
-  for (let l = start; l < end; l++) {
-    const x = load<f32>(h + ((<usize>l) << 2));
-    const isKept = (load<u8>(mask + <usize>(l >> 3)) >> <u8>(l & 7)) & 1;
-    const value = isKept ? min<f32>(x, clip) : 0;
-    const factor = kind === WHOLE ? x : kind === SHAPED ? value : value - x;
-    store<u32>(channelRows + (n << 2), <u32>(first + <usize>l * step));
-    store<f32>(channelFactors + (n << 2), factor);
-    n += usize(factor !== 0);
+  const first = <u32>(hasCopies ? transposed : weight);
+  const step: u32 = hasCopies ? (<u32>classStride) << 2 : 4;
+  let at = first + <u32>start * step;
+  let to = channelList;
+  for (let l = start; l < end; l += 4) {
+    const x = v128.load(h + ((<usize>l) << 2));
+    const value = v128.and(f32x4.pmin(x, clips), v128.or(keptLanes(row, l), always));
+    const factors = f32x4.sub(value, v128.and(x, taken));
+    const found = <usize>i32x4.bitmask(f32x4.ne(factors, f32x4.splat(0)));
+    // Each is written, and stays where it is one of those found.
+    store<u32>(to, at);
+    v128.store_lane<f32>(to, factors, 0, 4);
+    to += (found & 1) << 3;
+    store<u32>(to, at + step);
+    v128.store_lane<f32>(to, factors, 1, 4);
+    to += (found & 2) << 2;
+    store<u32>(to, at + 2 * step);
+    v128.store_lane<f32>(to, factors, 2, 4);
+    to += (found & 4) << 1;
+    store<u32>(to, at + 3 * step);
+    v128.store_lane<f32>(to, factors, 3, 4);
+    to += found & 8;
+    at += 4 * step;
   }
-  const padded = (n + 3) & ~3;
-  for (; n < padded; n++) {
-    store<u32>(channelRows + (n << 2), <u32>first);
-    store<f32>(channelFactors + (n << 2), 0);
+  for (; (to - channelList) & 31; to += 8) {
+    store<u32>(to, first);
+    store<f32>(to, 0, 4);
   }
-  return <i32>padded;
+  return to;
 }
 
 /**
  * out += Σ factor·W_channel, four channels at a time: one load and store of `out` for four rows of W. Eight at a time
  * take 1.25 to 1.35 times as long at 2048 × 1000 (rows are a page each, and a core follows few pages ahead), two 1.15.
  */
-function addChannels(out: usize, n: i32): void {
+function addChannels(out: usize, listEnd: usize): void {
   const bytes = (<usize>classStride) << 2;
-  for (let i: usize = 0; i < (<usize>n) << 2; i += 16) {
-    const rows = channelRows + i;
-    const w0 = <usize>load<u32>(rows, 0);
-    const w1 = <usize>load<u32>(rows, 4);
-    const w2 = <usize>load<u32>(rows, 8);
-    const w3 = <usize>load<u32>(rows, 12);
-    const factors = channelFactors + i;
-    const k0 = v128.load32_splat(factors, 0);
-    const k1 = v128.load32_splat(factors, 4);
-    const k2 = v128.load32_splat(factors, 8);
-    const k3 = v128.load32_splat(factors, 12);
+  for (let four = channelList; four < listEnd; four += 32) {
+    const w0 = <usize>load<u32>(four, 0);
+    const k0 = v128.load32_splat(four, 4);
+    const w1 = <usize>load<u32>(four, 8);
+    const k1 = v128.load32_splat(four, 12);
+    const w2 = <usize>load<u32>(four, 16);
+    const k2 = v128.load32_splat(four, 20);
+    const w3 = <usize>load<u32>(four, 24);
+    const k3 = v128.load32_splat(four, 28);
     for (let at: usize = 0; at < bytes; at += 32) {
       let low = multiplyAdd(v128.load(w0 + at), k0, v128.load(out + at));
       let high = multiplyAdd(v128.load(w0 + at, 16), k0, v128.load(out + at, 16));
@@ -179,18 +196,18 @@ function addChannels(out: usize, n: i32): void {
 }
 
 /** As `addChannels`, four classes at a time, from W by class. The padding after W makes room for the last ones. */
-function gatherChannels(out: usize, n: i32): void {
+function gatherChannels(out: usize, listEnd: usize): void {
   const step = (<usize>weightStride) << 2;
   for (let at: usize = 0; at < (<usize>classes) << 2; at += 16) {
     const first = (at >> 2) * step;
     let sums = v128.load(out + at);
-    for (let i: usize = 0; i < (<usize>n) << 2; i += 4) {
-      const w = first + <usize>load<u32>(channelRows + i);
+    for (let one = channelList; one < listEnd; one += 8) {
+      const w = first + <usize>load<u32>(one);
       let x = v128.load32_zero(w);
       x = v128.load_lane<f32>(w + step, x, 1);
       x = v128.load_lane<f32>(w + 2 * step, x, 2);
       x = v128.load_lane<f32>(w + 3 * step, x, 3);
-      sums = multiplyAdd(x, v128.load32_splat(channelFactors + i), sums);
+      sums = multiplyAdd(x, v128.load32_splat(one, 4), sums);
     }
     v128.store(out + at, sums);
   }

@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../formats/base64.ts';
 import type { ResizeAxis } from './resize-axis.ts';
 import { RESIZE_KERNEL } from './resize-kernel-bytes.ts';
 import { copyColumns, type ResizeJob, type ResizePasses } from './resize-passes.ts';
@@ -48,7 +49,7 @@ export class KernelPasses implements ResizePasses {
   /** Undefined where the runtime has no WebAssembly SIMD. */
   static open(): KernelPasses | undefined {
     if (typeof WebAssembly === 'undefined') return undefined;
-    const bytes = Uint8Array.from(atob(RESIZE_KERNEL), (character) => character.charCodeAt(0));
+    const bytes = decodeBase64(RESIZE_KERNEL);
     if (!WebAssembly.validate(bytes)) return undefined;
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
     return new KernelPasses(exports as unknown as KernelExports);

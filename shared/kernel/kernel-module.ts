@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../formats/base64.ts';
 import type { Head } from '../methods/contract.ts';
 import { RELAXED_SIMD_KERNEL, SIMD_KERNEL } from './kernel-bytes.ts';
 import { takeKernelMemory } from './kernel-memory.ts';
@@ -83,7 +84,11 @@ export async function compileKernel(
   if (typeof WebAssembly === 'undefined') return undefined;
   for (const kind of kinds) {
     const bytes = decodeBase64(kind === 'simd' ? SIMD_KERNEL : RELAXED_SIMD_KERNEL);
-    if (WebAssembly.validate(bytes)) return { kind, module: await WebAssembly.compile(bytes) };
+    try {
+      return { kind, module: await WebAssembly.compile(bytes) };
+    } catch (cause) {
+      if (!(cause instanceof WebAssembly.CompileError)) throw cause; // this one means instructions it does not know
+    }
   }
   return undefined;
 }
@@ -187,11 +192,4 @@ export function loadFeatures(
     const at = (from + row) * width;
     target.set(features.subarray(at, at + width), row * stride);
   }
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  const characters = atob(text);
-  const bytes = new Uint8Array(characters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
-  return bytes;
 }

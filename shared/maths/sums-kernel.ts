@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../formats/base64.ts';
 import { SUMS_KERNEL } from './sums-kernel-bytes.ts';
 
 /** What assembly/sums.ts exports (addresses as numbers), with a memory of its own. */
@@ -41,6 +42,6 @@ export function openSumsKernel(bytes: number): SumsKernel | undefined {
 
 function compile(): WebAssembly.Module | null {
   if (typeof WebAssembly === 'undefined') return null;
-  const code = Uint8Array.from(atob(SUMS_KERNEL), (character) => character.charCodeAt(0));
+  const code = decodeBase64(SUMS_KERNEL);
   return WebAssembly.validate(code) ? new WebAssembly.Module(code) : null;
 }

@@ -60,13 +60,17 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
     const rows = end < 0 ? images.length : end;
     const tensor = new Float32Array(rows * values);
     for (let row = 0; row < rows; row++) tensor.set(images[row]!.input, row * values);
-    await naming(first, async () => {
+    const features = await naming(first, async () => {
       try {
-        into.set(await featuresOf({ rows, height, width: imageWidth, tensor }), first * width);
+        return await featuresOf({ rows, height, width: imageWidth, tensor });
       } catch (cause) {
         throw isSizeFixed(preprocessing) ? cause : asImagesFault(cause);
       }
     });
+    for (let row = 0; row < rows; row++) {
+      requireFiniteRow(features.subarray(row * width, (row + 1) * width), first + row);
+    }
+    into.set(features, first * width);
     if (rows < images.length) await run(images.slice(rows), first + rows, into);
   }
 
@@ -105,6 +109,16 @@ function asImagesFault(cause: unknown): unknown {
   if (!(cause instanceof HimplosError) || cause.code !== 'bad-model') return cause;
   return new HimplosError('bad-input', `the model does not take an image of this size: ${cause.message}`, {
     cause,
+  });
+}
+
+/** Nothing can be said of an image that the model has no numbers for; the others of a listing can be scored. */
+function requireFiniteRow(features: Float32Array, index: number): void {
+  let at = 0;
+  while (at < features.length && Number.isFinite(features[at])) at++;
+  if (at === features.length) return;
+  throw new HimplosError('bad-input', `images[${index}]: the model gives ${features[at]} as feature ${at}`, {
+    hint: 'send another image; if others fail as well, a layer of the model overflows or the preprocessing is wrong',
   });
 }
 

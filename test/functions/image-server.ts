@@ -5,6 +5,7 @@ import type { ReadReference } from '../../functions/images/image-references.ts';
 import { imageRoutes } from '../../functions/images/image-routes.ts';
 import { prepareServing } from '../../functions/runtime/load-serving.ts';
 import { loadArtifactFile, loadDetector } from '../../shared/artifact/load-detector.ts';
+import type { Preprocessing } from '../../shared/images/preprocessing.ts';
 import { compileKernel } from '../../shared/kernel/kernel-module.ts';
 import { openArtifactFolder } from '../../shared/store/artifact-folder.ts';
 
@@ -19,7 +20,12 @@ export interface ImageServer {
 
 export async function imageServer(
   folder: string,
-  options: { readonly readReference?: ReadReference; readonly budgetMs?: () => number } = {},
+  options: {
+    readonly readReference?: ReadReference;
+    readonly budgetMs?: () => number;
+    /** Another than the detector's. */
+    readonly preprocessing?: Preprocessing;
+  } = {},
 ): Promise<ImageServer> {
   const reader = openArtifactFolder(folder);
   const loaded = await loadDetector(reader);
@@ -28,7 +34,7 @@ export async function imageServer(
   const images = await openImageModel(model, {
     name: 'detector.onnx',
     digest: version,
-    preprocessing: document.preprocessing!,
+    preprocessing: options.preprocessing ?? document.preprocessing!,
     width: head.width,
     device: 'cpu',
   });

@@ -119,6 +119,21 @@ describe('POST /v1/images', () => {
     }
   });
 
+  it('names the image that the model has no finite features for', async () => {
+    const { width, height } = await sharp(pictures[0]!).metadata();
+    const black = await sharp({ create: { width, height, channels: 3, background: 'black' } })
+      .png()
+      .toBuffer();
+    const preprocessing = { resize: null, crop: null, mean: [0, 0, 0], std: [1e-38, 1e-38, 1e-38] } as const;
+    const overflowing = await imageServer(demo.detector, { preprocessing });
+    expect((await overflowing.post(black, 'image/png')).status).toBe(200);
+    const images = [black, pictures[0]!].map((bytes) => bytes.toString('base64'));
+    const response = await overflowing.post(JSON.stringify({ images }), 'application/json');
+    expect(response.status).toBe(400);
+    const { error } = await response.json();
+    expect(error.message).toMatch(/^images\[1\]: the model gives (NaN|-?Infinity) as feature \d+$/);
+  });
+
   it.each([
     ['no images', '{"images": []}', 'application/json', 400],
     ['no array', '{"images": "abc"}', 'application/json', 400],

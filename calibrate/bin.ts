@@ -6,13 +6,15 @@ import { run } from './program.ts';
 const stop = new AbortController();
 /** npm hands on the Ctrl-C that the terminal has already sent to everybody: that is one, not two. */
 const SECOND_CTRL_C_MS = 1000;
-let stoppedMs = 0;
-// The first Ctrl-C lets the command clean up; the second ends the process at once, which removes temporary files too.
+let stoppedMs: number | undefined;
+// The first Ctrl-C lets the command clean up; the second removes temporary files and ends the process at once. It is
+// killed, not exited: an exit waits for what onnxruntime does on other threads, and is aborted by it.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (stop.signal.aborted) {
-      if (performance.now() - stoppedMs > SECOND_CTRL_C_MS) process.exit(2);
-      return;
+    if (stoppedMs !== undefined) {
+      if (performance.now() - stoppedMs < SECOND_CTRL_C_MS) return;
+      process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
+      process.exit(2);
     }
     stoppedMs = performance.now();
     stop.abort(
@@ -24,7 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  stop.abort(new ReaderGone()); // no exit: onnxruntime aborts where that meets one of its calls on another thread
+  stop.abort(new ReaderGone());
 });
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error; // whether or not anybody listens, the work goes on

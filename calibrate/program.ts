@@ -215,7 +215,7 @@ function report(error: unknown, io: Io): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? DONE : KNOWN_ERROR; // commander has printed its message
   }
-  if (io.signal.reason instanceof ReaderGone) return DONE;
+  if (io.signal.reason instanceof ReaderGone && isEnd(error)) return DONE;
   const known = io.signal.aborted && isAbort(error) ? (io.signal.reason as HimplosError) : error;
   if (known instanceof HimplosError) {
     io.stderr.write(`error: ${known.message}\n`);
@@ -225,6 +225,12 @@ function report(error: unknown, io: Io): number {
   const trace = error instanceof Error ? error.stack : String(error);
   io.stderr.write(`bug in himplos ${toolVersion}: please report this\n${trace}\n`);
   return BUG;
+}
+
+/** Whether a command stopped because it was told to, or could not write any more. */
+function isEnd(error: unknown): boolean {
+  if (error instanceof HimplosError) return error.code === 'interrupted';
+  return isAbort(error) || (error instanceof Error && 'code' in error && error.code === 'EPIPE');
 }
 
 function isAbort(error: unknown): boolean {

@@ -99,6 +99,7 @@ export class ImageThread {
    */
   async end(): Promise<void> {
     this.#fail(new HimplosError('interrupted', 'work on images was stopped', { hint: 'run it again' }));
+    this.#worker.ref();
     this.#worker.postMessage({ kind: 'end' } satisfies EndJob);
     await this.#gone;
   }

@@ -98,15 +98,21 @@ async function open({ model, described, threads }: ModelJob): Promise<void> {
 }
 
 async function run(job: ImageJob): Promise<void> {
+  const result = await resultOf(job);
+  // Who has answered everything counts as idle: not while onnxruntime still loads a model that the batch did not need.
+  await extractor?.catch(() => undefined);
+  if (result === undefined) return;
+  port.postMessage(result, result.kind === 'done' ? [result.values.buffer] : []);
+}
+
+/** Undefined where nobody wants one any more. */
+async function resultOf(job: ImageJob): Promise<ImageResult | undefined> {
   try {
     const { all, sizes, tensor } = await prepareBatch(job);
-    if (isEnding) return;
-    const values = await valuesOf(sizes, tensor, job.wanted);
-    port.postMessage({ kind: 'done', images: all, values } satisfies ImageResult, [values.buffer]);
+    if (isEnding) return undefined;
+    return { kind: 'done', images: all, values: await valuesOf(sizes, tensor, job.wanted) };
   } catch (cause) {
-    const result: ImageResult =
-      cause instanceof HimplosError ? { kind: 'failed', error: plain(cause) } : { kind: 'bug', cause };
-    port.postMessage(result);
+    return cause instanceof HimplosError ? { kind: 'failed', error: plain(cause) } : { kind: 'bug', cause };
   }
 }
 

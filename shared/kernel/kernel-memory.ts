@@ -13,7 +13,7 @@ const PAGE_BYTES = 65_536;
 const START = PAGE_BYTES;
 /** Larger ones get plain memory: past 26 MB V8, which counts all of it, collects garbage at once, and longer with more. */
 const MAX_BYTES = 128 * 2 ** 20;
-/** What the kernel needs besides W in its three forms: 1 MB at 2048 × 1000. A head that needs more is copied. */
+/** What the kernel needs besides W in its three forms: 1.3 MB at 2048 × 1000. A head that needs more is copied. */
 const SCRATCH_BYTES = 4 * 2 ** 20;
 
 /**

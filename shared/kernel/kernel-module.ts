@@ -18,7 +18,7 @@ export interface KernelInstance {
   /** maxRows × stride; the floats between L and `stride` stay 0. */
   readonly features: Float32Array;
   readonly stride: number;
-  /** maxRows × logitStride, original logits. */
+  /** maxRows × logitStride, original logits; of no use after `certifyArgmax`. */
   readonly logits: Float32Array;
   readonly logitStride: number;
   /** maxRows. */

@@ -18,6 +18,7 @@ import {
   randomPrototypes,
   seeded,
 } from '../shared/kernel/heads.ts';
+import { timeSteps } from './kernel-steps.ts';
 import { report, timeInTurn } from './measure.ts';
 import { measurePeak } from './peak-flops.ts';
 
@@ -73,6 +74,7 @@ for (const mask of [10, 50, 90]) {
   report(`batches of 64 at p = ${mask}`, batch, { count: 64, unit: 'samples' });
   const plain = (2 * PRODUCT_FLOPS) / batch[0]!.median / 1e6;
   console.log(`  as long as two whole products of W with every sample take at ${plain.toFixed(1)} GFLOP/s`);
+  await timeSteps(fitted, module, features);
 }
 
 const dense = openKernel(module, head, { hasChannels: false, hasBytes: false })!;

@@ -25,7 +25,7 @@ export let transposed: usize = 0;
 export let quantised: usize = 0;
 /** CLASS_FACTS float64 numbers a class: what the error bound of the bytes needs (see certified-argmax.ts). */
 export let facts: usize = 0;
-/** Original logits, `logitStride()` floats a sample. */
+/** Original logits, `logitStride()` floats a sample; after `certifyArgmax` those of the contenders alone. */
 export let logits: usize = 0;
 /** Logits of the shaped features, `classStride` floats a sample. */
 export let shaped: usize = 0;

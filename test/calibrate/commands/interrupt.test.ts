@@ -2,7 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { calibrateDemoDetector } from '../demo-detector.ts';
+import { calibrateDemoDetector, type DemoDetector } from '../demo-detector.ts';
 import { listBelow, newFolder, readError, runCommand, runWell, watchTemporaryFiles } from '../run-command.ts';
 import {
   COLOURS,
@@ -13,7 +13,7 @@ import {
   smallProblem,
   WIDTH,
 } from './small-problem.ts';
-import { spawnCommand } from './spawn-command.ts';
+import { type RunningCommand, spawnCommand } from './spawn-command.ts';
 
 /** Many images, of which one goes through the model at a time: long enough to be stopped in the middle. */
 const IMAGES = 1500;
@@ -91,15 +91,47 @@ describe('stopped in the middle of the images', () => {
   });
 });
 
-describe('read by a program that has seen enough', () => {
-  it('score stops and counts it as done, also with batches on the model', async () => {
-    const { detector, test } = await calibrateDemoDetector(newFolder());
-    const sources = Array.from({ length: 20 }, () => test);
+describe('with threads that run a model', () => {
+  let demo: DemoDetector;
+  let score: (...options: string[]) => RunningCommand;
+  beforeAll(async () => {
+    demo = await calibrateDemoDetector(newFolder());
+    const sources = Array.from({ length: 40 }, () => demo.test);
+    score = (...options) => spawnCommand(['score', '--detector', demo.detector, ...options, ...sources]);
+  });
+
+  it('a reader that has seen enough ends score, and that counts as done', async () => {
     for (let i = 0; i < 5; i++) {
-      const { child, ended } = spawnCommand(['score', '--detector', detector, '--batch', '16', ...sources]);
+      const { child, ended } = score('--batch', '16');
       child.stdout!.once('data', () => child.stdout!.destroy());
       const { status, stderr } = await ended;
       expect([status, stderr]).toEqual([0, expect.stringMatching(/^.*detector\.onnx runs on \w+\n$/)]);
+    }
+  });
+
+  it('a second Ctrl-C ends it at once and leaves nothing', async () => {
+    const temporary = newFolder();
+    const argv = ['score', '--detector', demo.detector, '--batch', '2000'];
+    const sources = Array.from({ length: 200 }, () => demo.test);
+    const { child, said, ended } = spawnCommand([...argv, ...sources], { env: { TMPDIR: temporary } });
+    await said(/runs on cpu/);
+    // By now the images of a batch are decoded, and the model has seconds to go, which the first Ctrl-C waits for.
+    await delay(3000);
+    child.kill('SIGINT');
+    await delay(1200);
+    child.kill('SIGINT');
+    const { status, stdout } = await ended;
+    // A machine that is faster has done what the first one asked for.
+    expect(status === 2 || child.signalCode === 'SIGKILL').toBe(true);
+    expect([stdout, listBelow(temporary)]).toEqual(['', []]);
+  });
+
+  it('images that cannot be used end it while the model still loads', async () => {
+    const bad = newFolder();
+    for (let i = 0; i < 8; i++) writeFileSync(join(bad, `${i}.png`), 'no image');
+    for (let i = 0; i < 6; i++) {
+      const { status, stderr } = await spawnCommand(['score', '--detector', demo.detector, bad]).ended;
+      expect([status, stderr]).toEqual([2, expect.stringMatching(/^error: .*0\.png: not an image/m)]);
     }
   });
 });

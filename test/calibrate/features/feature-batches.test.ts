@@ -80,10 +80,12 @@ describe('features of images on threads with sessions of their own', () => {
   });
 
   it('wait for what runs on the model when nobody wants more: terminated there, they take the process along', async () => {
-    const many = Array.from({ length: 4 }, () => samples).flat();
+    const many = Array.from({ length: 20 }, () => samples).flat();
     const options = { preprocessing, threads: 2, skipBad: true };
-    for (let i = 0; i < 10; i++) {
-      for await (const batch of featureBatches(sourceOf(many), classifier, options)) {
+    // Long batches: nearly all of a thread's time is the model's.
+    await using slow = await openClassifier(DEMO_MODEL, { device: 'cpu', threads: 1, batch: 64 });
+    for (let i = 0; i < 12; i++) {
+      for await (const batch of featureBatches(sourceOf(many), slow, options)) {
         expect(batch.firstRow).toBe(0);
         break;
       }

@@ -1,22 +1,28 @@
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SourceOptions } from '../../../calibrate/sources/open-source.ts';
 import { encodeNpy } from '../../../shared/formats/npy.ts';
 import { encodeSafetensors } from '../../../shared/formats/safetensors.ts';
 import { f32 } from '../../../shared/tensor.ts';
 import { type FakeS3, startFakeS3 } from '../../servers/fake-s3.ts';
 import { rejectionOf } from '../../shared/formats/expect-failure.ts';
+import { newFolder } from '../run-command.ts';
 import { makeTar } from './make-tar.ts';
 import { listImages, listRows, openFeatures, openImages } from './read-source.ts';
 
 let fake: FakeS3;
 let options: SourceOptions;
 beforeEach(async () => {
+  // Copies stay until the process ends, and its end does not run for one that vitest stops.
+  vi.stubEnv('TMPDIR', newFolder());
   fake = await startFakeS3();
   const { endpoint, credentials } = fake;
   options = { s3: { endpoint, credentials, retries: { baseDelayMs: 1 }, timeoutMs: 500 } };
 });
-afterEach(() => fake.close());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  return fake.close();
+});
 
 function store(key: string, content: Uint8Array | string): void {
   const body = Buffer.from(content);

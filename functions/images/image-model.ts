@@ -68,7 +68,9 @@ export async function openImageModel(model: Uint8Array, options: ImageModelOptio
       }
     });
     for (let row = 0; row < rows; row++) {
-      requireFiniteRow(features.subarray(row * width, (row + 1) * width), first + row);
+      await naming(first + row, async () =>
+        requireFiniteRow(features.subarray(row * width, (row + 1) * width)),
+      );
     }
     into.set(features, first * width);
     if (rows < images.length) await run(images.slice(rows), first + rows, into);
@@ -113,11 +115,11 @@ function asImagesFault(cause: unknown): unknown {
 }
 
 /** Nothing can be said of an image that the model has no numbers for; the others of a listing can be scored. */
-function requireFiniteRow(features: Float32Array, index: number): void {
+function requireFiniteRow(features: Float32Array): void {
   let at = 0;
   while (at < features.length && Number.isFinite(features[at])) at++;
   if (at === features.length) return;
-  throw new HimplosError('bad-input', `images[${index}]: the model gives ${features[at]} as feature ${at}`, {
+  throw new HimplosError('bad-input', `the model gives ${features[at]} as feature ${at}`, {
     hint: 'send another image; if others fail as well, a layer of the model overflows or the preprocessing is wrong',
   });
 }

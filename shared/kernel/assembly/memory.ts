@@ -4,7 +4,10 @@
 export let classes: i32 = 0;
 /** L, the number of penultimate features. */
 export let width: i32 = 0;
-/** L rounded up to a multiple of 16, and further where rows would compete for the same cache lines (`spread`): floats between two rows of features. The padding is zero. */
+/**
+ * L rounded up to a multiple of 16, and further where rows would compete for the same cache lines (`spread`): floats
+ * between two rows of features. The padding is zero.
+ */
 export let stride: i32 = 0;
 /** Floats between two rows of W: `stride`, or L where W lies in a file. */
 export let weightStride: i32 = 0;
@@ -45,7 +48,7 @@ export let contenders: usize = 0;
 /** Scratch: for each channel of one block that a sample adds, the address of its weights (u32) and its factor (f32). */
 export let channelList: usize = 0;
 
-/** Rows of zeros after W: the tallest tile, less one, rounded up. */
+/** Rows after W, which tiles read and nobody uses: the tallest tile, less one, rounded up. */
 export const PADDING: i32 = 8;
 export const CLASS_FACTS: i32 = 6;
 export const SAMPLE_FACTS: i32 = 5;

@@ -56,8 +56,8 @@ export function deriveCopies(): void {
 }
 
 /**
- * An upper bound on ‖W_c‖, all that error bounds need: float32 sums of up to 65,536 squares err by less than 0.1 %, and by
- * 1e-40 where squares are too small for it. The first answer waits for this, on V8's quick and slow code.
+ * An upper bound on ‖W_c‖, all that error bounds need: float32 sums of up to 65,536 squares err by less than 0.1 %, and
+ * by 1e-40 where squares are too small for it. The first answer waits for this, on V8's quick and slow code.
  */
 function normOf(c: i32): f64 {
   const bytes = weightBytes;
